@@ -1,0 +1,271 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# What Agilio adds to Open vSwitch's build: upstream/openvswitch/build.patch
+# includes this file in openvswitch/Makefile.am.  Paths are those of
+# openvswitch/, where boot.sh links our files.  Every file is named here; none
+# is found by pattern.
+
+# What both sides agree on.
+noinst_HEADERS += \
+	include/agilio/abi.h \
+	include/agilio/msg.h \
+	include/agilio/platform.h \
+	include/agilio/ring.h
+
+# The host: part of libopenvswitch.
+lib_libopenvswitch_la_SOURCES += \
+	lib/agilio-actions.c \
+	lib/agilio-commands.c \
+	lib/agilio-conn.c \
+	lib/agilio-conn.h \
+	lib/agilio-copy.h \
+	lib/agilio-ctl.c \
+	lib/agilio-ctl.h \
+	lib/agilio-flow.c \
+	lib/agilio-format.c \
+	lib/agilio-format.h \
+	lib/agilio-health.c \
+	lib/agilio-hooks.h \
+	lib/agilio-ivshmem.c \
+	lib/agilio-ivshmem.h \
+	lib/agilio-map.c \
+	lib/agilio-map.h \
+	lib/agilio-match.c \
+	lib/agilio-nic.c \
+	lib/agilio-nic.h \
+	lib/agilio-port.c \
+	lib/agilio-port.h \
+	lib/agilio-queue.c \
+	lib/agilio-queue.h \
+	lib/agilio-residency.c \
+	lib/agilio-residency.h \
+	lib/agilio-rx.c \
+	lib/agilio-rx.h \
+	lib/agilio-shadow.c \
+	lib/agilio-shadow.h \
+	lib/agilio-tally.c \
+	lib/agilio-tally.h \
+	lib/agilio-translate.h \
+	lib/agilio-wake.c \
+	lib/agilio.c \
+	lib/agilio.h \
+	lib/netdev-agilio-private.h \
+	lib/netdev-agilio-props.c \
+	lib/netdev-agilio.c \
+	lib/netdev-agilio.h \
+	lib/netdev-offload-agilio.c
+
+# The NIC's core, which build-aux/check-quick also builds freestanding.  It is
+# given no path to lib/, and no config.h.
+agilio_core_sources = \
+	datapath/agilio/action/arp.c \
+	datapath/agilio/action/eth.c \
+	datapath/agilio/action/icmp.c \
+	datapath/agilio/action/ipv4.c \
+	datapath/agilio/action/ipv6.c \
+	datapath/agilio/action/nd.c \
+	datapath/agilio/action/output.c \
+	datapath/agilio/action/program.c \
+	datapath/agilio/action/program.h \
+	datapath/agilio/action/set.h \
+	datapath/agilio/action/transport.c \
+	datapath/agilio/action/vlan.c \
+	datapath/agilio/control.c \
+	datapath/agilio/host/function.h \
+	datapath/agilio/host/region.c \
+	datapath/agilio/nic.c \
+	datapath/agilio/nic.h \
+	datapath/agilio/pipeline.c \
+	datapath/agilio/pipeline.h \
+	datapath/agilio/pkt/csum.c \
+	datapath/agilio/pkt/csum.h \
+	datapath/agilio/pkt/headers.h \
+	datapath/agilio/pkt/parse.c \
+	datapath/agilio/pkt/parse.h \
+	datapath/agilio/pkt/pkt.c \
+	datapath/agilio/pkt/pkt.h \
+	datapath/agilio/table/flow-table.c \
+	datapath/agilio/table/flow.c \
+	datapath/agilio/table/flow.h \
+	datapath/agilio/table/hash.h \
+	datapath/agilio/table/mask.c \
+	datapath/agilio/table/mask.h \
+	datapath/agilio/table/tracker.c \
+	datapath/agilio/table/tracker.h \
+	datapath/agilio/worker.c
+agilio_core_cppflags = \
+	-I $(top_srcdir)/include \
+	-I $(top_srcdir)/datapath/agilio
+
+noinst_LTLIBRARIES += datapath/agilio/libagilio-core.la
+datapath_agilio_libagilio_core_la_SOURCES = $(agilio_core_sources)
+datapath_agilio_libagilio_core_la_CPPFLAGS = $(agilio_core_cppflags)
+
+# What the core is surrounded by in a process: ports and functions.  A library
+# too, so that tests can have it without the program.
+noinst_LTLIBRARIES += datapath/agilio/libagilio-nic.la
+datapath_agilio_libagilio_nic_la_SOURCES = \
+	datapath/agilio/host/ivshmem.c \
+	datapath/agilio/port/afpacket.c \
+	datapath/agilio/port/classes.c \
+	datapath/agilio/port/common.c \
+	datapath/agilio/port/common.h \
+	datapath/agilio/port/pcap.c \
+	datapath/agilio/port/port.h \
+	datapath/agilio/port/tap.c \
+	datapath/agilio/port/unix.c \
+	datapath/agilio/port/vnet.c \
+	datapath/agilio/port/vnet.h
+datapath_agilio_libagilio_nic_la_CPPFLAGS = \
+	$(AM_CPPFLAGS) -I $(top_srcdir)/datapath/agilio
+datapath_agilio_libagilio_nic_la_LIBADD = datapath/agilio/libagilio-core.la
+
+sbin_PROGRAMS += datapath/agilio/agilio-nicd
+datapath_agilio_agilio_nicd_SOURCES = \
+	datapath/agilio/nicd-commands.c \
+	datapath/agilio/nicd.c \
+	datapath/agilio/nicd.h
+datapath_agilio_agilio_nicd_CPPFLAGS = \
+	$(datapath_agilio_libagilio_nic_la_CPPFLAGS)
+datapath_agilio_agilio_nicd_LDADD = \
+	datapath/agilio/libagilio-nic.la lib/libopenvswitch.la
+
+# Tests.  Each unit test is a program, which tests/agilio-unit.at runs.
+TESTSUITE_AT += \
+	tests/agilio-failure.at \
+	tests/agilio-macros.at \
+	tests/agilio-offload.at \
+	tests/agilio-unit.at \
+	tests/agilio.at
+EXTRA_DIST += \
+	tests/agilio/nic-port.py
+
+agilio_test_cppflags = \
+	$(AM_CPPFLAGS) \
+	-I $(top_srcdir)/datapath/agilio \
+	-I $(top_srcdir)/tests/agilio
+agilio_test_ldadd = \
+	tests/agilio/libagilio-test.la \
+	datapath/agilio/libagilio-nic.la \
+	lib/libopenvswitch.la
+
+check_LTLIBRARIES = tests/agilio/libagilio-test.la
+tests_agilio_libagilio_test_la_SOURCES = \
+	tests/agilio/check.h \
+	tests/agilio/env.c \
+	tests/agilio/env.h \
+	tests/agilio/fake-nic.h \
+	tests/agilio/frames.h \
+	tests/agilio/model.h \
+	tests/agilio/nic-client.c \
+	tests/agilio/nic-client.h \
+	tests/agilio/ports.h \
+	tests/agilio/run.h
+tests_agilio_libagilio_test_la_CPPFLAGS = $(agilio_test_cppflags)
+
+check_PROGRAMS = \
+	tests/agilio/test-abi \
+	tests/agilio/test-actions \
+	tests/agilio/test-conn \
+	tests/agilio/test-flow-table \
+	tests/agilio/test-flow \
+	tests/agilio/test-function \
+	tests/agilio/test-map \
+	tests/agilio/test-msg \
+	tests/agilio/test-nic \
+	tests/agilio/test-parse-vs-ovs \
+	tests/agilio/test-parse \
+	tests/agilio/test-ports-net \
+	tests/agilio/test-ports \
+	tests/agilio/test-program-vs-ovs \
+	tests/agilio/test-program \
+	tests/agilio/test-ring \
+	tests/agilio/test-rx \
+	tests/agilio/test-shadow \
+	tests/agilio/test-tracker \
+	tests/agilio/test-translate \
+	tests/agilio/test-vnet
+
+tests_agilio_test_abi_SOURCES = tests/agilio/test-abi.c
+tests_agilio_test_abi_CPPFLAGS = $(agilio_test_cppflags)
+tests_agilio_test_abi_LDADD = $(agilio_test_ldadd)
+
+tests_agilio_test_actions_SOURCES = tests/agilio/test-actions.c
+tests_agilio_test_actions_CPPFLAGS = $(agilio_test_cppflags)
+tests_agilio_test_actions_LDADD = $(agilio_test_ldadd)
+
+tests_agilio_test_conn_SOURCES = tests/agilio/test-conn.c
+tests_agilio_test_conn_CPPFLAGS = $(agilio_test_cppflags)
+tests_agilio_test_conn_LDADD = $(agilio_test_ldadd)
+
+tests_agilio_test_flow_table_SOURCES = tests/agilio/test-flow-table.c
+tests_agilio_test_flow_table_CPPFLAGS = $(agilio_test_cppflags)
+tests_agilio_test_flow_table_LDADD = $(agilio_test_ldadd)
+
+tests_agilio_test_flow_SOURCES = tests/agilio/test-flow.c
+tests_agilio_test_flow_CPPFLAGS = $(agilio_test_cppflags)
+tests_agilio_test_flow_LDADD = $(agilio_test_ldadd)
+
+tests_agilio_test_function_SOURCES = tests/agilio/test-function.c
+tests_agilio_test_function_CPPFLAGS = $(agilio_test_cppflags)
+tests_agilio_test_function_LDADD = $(agilio_test_ldadd)
+
+tests_agilio_test_map_SOURCES = tests/agilio/test-map.c
+tests_agilio_test_map_CPPFLAGS = $(agilio_test_cppflags)
+tests_agilio_test_map_LDADD = $(agilio_test_ldadd)
+
+tests_agilio_test_msg_SOURCES = tests/agilio/test-msg.c
+tests_agilio_test_msg_CPPFLAGS = $(agilio_test_cppflags)
+tests_agilio_test_msg_LDADD = $(agilio_test_ldadd)
+
+tests_agilio_test_nic_SOURCES = tests/agilio/test-nic.c
+tests_agilio_test_nic_CPPFLAGS = $(agilio_test_cppflags)
+tests_agilio_test_nic_LDADD = $(agilio_test_ldadd)
+
+tests_agilio_test_parse_vs_ovs_SOURCES = tests/agilio/test-parse-vs-ovs.c
+tests_agilio_test_parse_vs_ovs_CPPFLAGS = $(agilio_test_cppflags)
+tests_agilio_test_parse_vs_ovs_LDADD = $(agilio_test_ldadd)
+
+tests_agilio_test_parse_SOURCES = tests/agilio/test-parse.c
+tests_agilio_test_parse_CPPFLAGS = $(agilio_test_cppflags)
+tests_agilio_test_parse_LDADD = $(agilio_test_ldadd)
+
+tests_agilio_test_ports_net_SOURCES = tests/agilio/test-ports-net.c
+tests_agilio_test_ports_net_CPPFLAGS = $(agilio_test_cppflags)
+tests_agilio_test_ports_net_LDADD = $(agilio_test_ldadd)
+
+tests_agilio_test_ports_SOURCES = tests/agilio/test-ports.c
+tests_agilio_test_ports_CPPFLAGS = $(agilio_test_cppflags)
+tests_agilio_test_ports_LDADD = $(agilio_test_ldadd)
+
+tests_agilio_test_program_vs_ovs_SOURCES = tests/agilio/test-program-vs-ovs.c
+tests_agilio_test_program_vs_ovs_CPPFLAGS = $(agilio_test_cppflags)
+tests_agilio_test_program_vs_ovs_LDADD = $(agilio_test_ldadd)
+
+tests_agilio_test_program_SOURCES = tests/agilio/test-program.c
+tests_agilio_test_program_CPPFLAGS = $(agilio_test_cppflags)
+tests_agilio_test_program_LDADD = $(agilio_test_ldadd)
+
+tests_agilio_test_ring_SOURCES = tests/agilio/test-ring.c
+tests_agilio_test_ring_CPPFLAGS = $(agilio_test_cppflags)
+tests_agilio_test_ring_LDADD = $(agilio_test_ldadd)
+
+tests_agilio_test_rx_SOURCES = tests/agilio/test-rx.c
+tests_agilio_test_rx_CPPFLAGS = $(agilio_test_cppflags)
+tests_agilio_test_rx_LDADD = $(agilio_test_ldadd)
+
+tests_agilio_test_shadow_SOURCES = tests/agilio/test-shadow.c
+tests_agilio_test_shadow_CPPFLAGS = $(agilio_test_cppflags)
+tests_agilio_test_shadow_LDADD = $(agilio_test_ldadd)
+
+tests_agilio_test_tracker_SOURCES = tests/agilio/test-tracker.c
+tests_agilio_test_tracker_CPPFLAGS = $(agilio_test_cppflags)
+tests_agilio_test_tracker_LDADD = $(agilio_test_ldadd)
+
+tests_agilio_test_translate_SOURCES = tests/agilio/test-translate.c
+tests_agilio_test_translate_CPPFLAGS = $(agilio_test_cppflags)
+tests_agilio_test_translate_LDADD = $(agilio_test_ldadd)
+
+tests_agilio_test_vnet_SOURCES = tests/agilio/test-vnet.c
+tests_agilio_test_vnet_CPPFLAGS = $(agilio_test_cppflags)
+tests_agilio_test_vnet_LDADD = $(agilio_test_ldadd)

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * vlan.c - PUSH_VLAN and POP_VLAN.
+ *
+ * A tag stands between the Ethernet addresses and the type (IEEE 802.1Q), so
+ * pushing and popping move the addresses by its length.
+ */
+
+#include "action/program.h"
+#include "pkt/headers.h"
+
+static bool
+check_push_vlan(const struct agilio_action *action, struct agl_check *check)
+{
+    const struct agilio_action_push_vlan *push
+        = (const struct agilio_action_push_vlan *) action;
+
+    if (!agl_is_vlan_type(agilio_from_be16(push->tpid))) {
+        check->reason = "a VLAN tag is neither 802.1Q nor 802.1ad";
+    } else if (check->growth + AGL_VLAN_LEN > AGL_PKT_HEADROOM) {
+        check->reason = "the action program pushes too many VLAN tags";
+    } else {
+        check->growth += AGL_VLAN_LEN;
+        return true;
+    }
+    return false;
+}
+
+static void
+run_push_vlan(const struct agilio_action *action, struct agl_pkt *pkt)
+{
+    const struct agilio_action_push_vlan *push
+        = (const struct agilio_action_push_vlan *) action;
+    uint8_t *tag;
+
+    agl_pkt_push(pkt, AGL_VLAN_LEN);
+    memmove(pkt->data, pkt->data + AGL_VLAN_LEN, AGL_ETH_ADDRS_LEN);
+    tag = pkt->data + AGL_ETH_TYPE;
+    agl_put_be16(tag, push->tpid);
+    agl_put_be16(tag + 2, push->tci & ~agilio_to_be16(AGL_VLAN_CFI));
+}
+
+const struct agl_action_class agl_action_push_vlan = {
+    .len = sizeof(struct agilio_action_push_vlan),
+    .check = check_push_vlan,
+    .run = run_push_vlan,
+};
+
+static bool
+check_pop_vlan(const struct agilio_action *action, struct agl_check *check)
+{
+    (void) action;
+    /* What a program pushed before is there to be popped: run_pop_vlan() sees
+     * a VLAN type, because check_push_vlan() wants one. */
+    if (check->growth) {
+        check->growth -= AGL_VLAN_LEN;
+    }
+    return true;
+}
+
+/* Does nothing to a frame without a tag. */
+static void
+run_pop_vlan(const struct agilio_action *action, struct agl_pkt *pkt)
+{
+    (void) action;
+    if (pkt->len >= AGL_ETH_LEN + AGL_VLAN_LEN
+        && agl_is_vlan_type(agl_get_u16(pkt->data + AGL_ETH_TYPE))) {
+        memmove(pkt->data + AGL_VLAN_LEN, pkt->data, AGL_ETH_ADDRS_LEN);
+        agl_pkt_pull(pkt, AGL_VLAN_LEN);
+    }
+}
+
+const struct agl_action_class agl_action_pop_vlan = {
+    .len = sizeof(struct agilio_action_pop_vlan),
+    .check = check_pop_vlan,
+    .run = run_pop_vlan,
+};

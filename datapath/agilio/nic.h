@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * nic.h - the NIC: its ports, its worker, and the control channel.
+ *
+ * Everything here is the control thread's.  What a worker owns is reached
+ * through agl_worker_post() only.  control.c reads the host's requests and
+ * answers them; nic.c does what they ask, and keeps the port table.
+ */
+
+#ifndef AGL_NIC_H
+#define AGL_NIC_H 1
+
+#include "pipeline.h"
+
+/* A port as the control thread knows it. */
+struct agl_nic_port {
+    uint32_t id;                /* AGILIO_PORT_NONE: the slot is free. */
+    uint32_t incarnation;       /* Of the slot's last port. */
+    char name[AGILIO_PORT_NAME_LEN];
+    bool admin_up;
+    struct agl_dev *dev;
+    struct agl_dev_status status;
+};
+
+/* A request between its arrival and its reply. */
+struct agl_request {
+    struct agilio_msg msg;
+    uint64_t after;             /* Reply when the worker has done so much. */
+    int error;                  /* enum agilio_error. */
+    const char *reason;
+    struct agl_flow *flow;      /* To put; then, to free. */
+    struct agl_flow *old;       /* Taken out of the table: to free. */
+    struct agl_flow *flushed;   /* Likewise, all of them, by 'next'. */
+    uint32_t id;                /* Of the flow to delete. */
+    uint32_t body_len;          /* Of the reply. */
+    uint8_t *body;              /* NULL, or from agl_env_alloc(). */
+};
+#define AGL_MAX_REQUESTS 256    /* A power of two. */
+
+struct agl_control {
+    bool in_session;
+    uint32_t session;
+    uint32_t head, tail;        /* Of 'requests': answered, received. */
+    struct agl_request requests[AGL_MAX_REQUESTS];
+    uint8_t buf[AGILIO_MAX_MSG];
+};
+
+struct agl_nic {
+    const struct agl_nic_ops *ops;
+    struct agl_region *region;
+    uint32_t n_flows;           /* On the NIC, as far as it was confirmed. */
+    uint32_t port_seq;
+    uint64_t heartbeat;
+    struct agl_nic_port ports[AGILIO_MAX_PORTS];
+    struct agl_control control;
+    struct agl_worker worker;
+};
+
+/* ## nic.c ## */
+
+/* Makes a NIC in 'region'.  'n_packets' buffers and 'n_tracker' entries are
+ * its worker's.  Returns 0 or an enum agilio_error. */
+int agl_nic_create(struct agl_nic **, const struct agl_nic_ops *,
+                   struct agl_region *region, uint32_t n_packets,
+                   uint32_t n_tracker);
+/* The worker no longer runs, the ports are gone. */
+void agl_nic_destroy(struct agl_nic *);
+
+/* Adds a port on 'dev', which stays the caller's.  Returns 0 and '*id', or
+ * AGILIO_E_INVAL (name), AGILIO_E_EXIST, AGILIO_E_NOSPC. */
+int agl_nic_port_add(struct agl_nic *, const char *name, struct agl_dev *dev,
+                     uint32_t *id);
+/* Removes a port and returns its device, which no worker has any more; NULL
+ * if there is no port of that name. */
+struct agl_dev *agl_nic_port_del(struct agl_nic *, const char *name);
+/* PORT_SET. */
+int agl_nic_port_set(struct agl_nic *, uint32_t id, uint32_t what,
+                     uint32_t flags, uint32_t mtu, const uint8_t mac[6],
+                     const char **reason);
+/* Looks how the devices are, tells worker and host what has changed. */
+void agl_nic_refresh_ports(struct agl_nic *);
+
+/* A host has come (queue pairs and control rings start anew) or gone. */
+void agl_nic_host_attached(struct agl_nic *);
+void agl_nic_host_gone(struct agl_nic *);
+
+/* ## control.c ## */
+
+/* Answers what has been done, reads what has been asked.  Returns false if
+ * it could not get on because the host does not take its replies. */
+bool agl_control_run(struct agl_nic *);
+void agl_control_reset(struct agl_nic *);
+void agl_control_event(struct agl_nic *, enum agilio_msg_type);
+
+#endif /* nic.h */

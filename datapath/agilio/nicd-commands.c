@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * nicd-commands.c - `ovs-appctl -t agilio-nicd nic/...'.
+ *
+ * Commands run in the control thread.  What they want to know of the worker
+ * they have it tell by a call (agl_worker_call()).
+ */
+
+#include <config.h>
+
+#include "nicd.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "agilio-format.h"
+#include "openvswitch/dynamic-string.h"
+#include "unixctl.h"
+#include "util.h"
+
+static void
+show_port(const struct agl_nic_port *port, struct ds *ds)
+{
+    ds_put_format(ds, "  port %s: id %#"PRIx32", %s, admin %s, link %s, "
+                  "mtu %"PRIu32"\n",
+                  port->name, port->id, port->dev->class->type,
+                  port->admin_up ? "up" : "down",
+                  port->status.link_up ? "up" : "down", port->status.mtu);
+}
+
+/* What `nic/show' asks the worker. */
+struct fill {
+    uint32_t n_flows, n_masks, tracker_capacity, n_free;
+};
+
+static void
+apply_fill(struct agl_worker *w, void *fill_)
+{
+    struct fill *fill = fill_;
+
+    fill->n_flows = agl_flow_table_n_flows(w->table);
+    fill->n_masks = agl_flow_table_n_masks(w->table);
+    fill->tracker_capacity = agl_tracker_capacity(w->tracker);
+    fill->n_free = w->pool.n_free;
+}
+
+static void
+nic_show(struct unixctl_conn *conn, int argc OVS_UNUSED,
+         const char *argv[] OVS_UNUSED, void *nicd_)
+{
+    struct agl_nicd *nicd = nicd_;
+    struct agl_nic *nic = nicd->nic;
+    const struct agl_geometry *g = &nic->region->geometry;
+    struct ds ds = DS_EMPTY_INITIALIZER;
+    struct fill fill;
+
+    agl_worker_call(&nic->worker, apply_fill, &fill);
+    ds_put_format(&ds, "function pf at %s: host %s\n", nicd->pf->path,
+                  agl_function_attached(nicd->pf) ? "attached" : "absent");
+    ds_put_format(&ds, "  flows: %"PRIu32" of %"PRIu32"\n",
+                  fill.n_flows, g->max_flows);
+    ds_put_format(&ds, "  masks: %"PRIu32" of %"PRIu32"\n",
+                  fill.n_masks, g->max_masks);
+    ds_put_format(&ds, "  tracker: %"PRIu32" entries\n",
+                  fill.tracker_capacity);
+    ds_put_format(&ds, "  packet buffers: %"PRIu32" free of %"PRIu32"\n",
+                  fill.n_free, nic->worker.pool.n);
+    for (uint32_t i = 0; i < g->n_ports; i++) {
+        if (nic->ports[i].id != AGILIO_PORT_NONE) {
+            show_port(&nic->ports[i], &ds);
+        }
+    }
+    unixctl_command_reply(conn, ds_cstr(&ds));
+    ds_destroy(&ds);
+}
+
+static void
+nic_port_add(struct unixctl_conn *conn, int argc OVS_UNUSED,
+             const char *argv[], void *nicd)
+{
+    char *error = nicd_port_add(nicd, argv[1], argv[2]);
+
+    if (error) {
+        unixctl_command_reply_error(conn, error);
+        free(error);
+    } else {
+        unixctl_command_reply(conn, NULL);
+    }
+}
+
+static void
+nic_port_del(struct unixctl_conn *conn, int argc OVS_UNUSED,
+             const char *argv[], void *nicd)
+{
+    if (nicd_port_del(nicd, argv[1])) {
+        unixctl_command_reply(conn, NULL);
+    } else {
+        unixctl_command_reply_error(conn, "no such port");
+    }
+}
+
+static void
+put_port_stats(struct ds *ds, const char *name,
+               const struct agilio_port_stats *s)
+{
+    ds_put_format(ds, "port %s:\n"
+                  "  rx packets %"PRIu64" bytes %"PRIu64
+                  " dropped %"PRIu64" errors %"PRIu64"\n"
+                  "  tx packets %"PRIu64" bytes %"PRIu64
+                  " dropped %"PRIu64" errors %"PRIu64"\n", name,
+                  agilio_from_le64(s->rx_packets),
+                  agilio_from_le64(s->rx_bytes),
+                  agilio_from_le64(s->rx_dropped),
+                  agilio_from_le64(s->rx_errors),
+                  agilio_from_le64(s->tx_packets),
+                  agilio_from_le64(s->tx_bytes),
+                  agilio_from_le64(s->tx_dropped),
+                  agilio_from_le64(s->tx_errors));
+}
+
+static void
+nic_stats(struct unixctl_conn *conn, int argc OVS_UNUSED,
+          const char *argv[] OVS_UNUSED, void *nicd_)
+{
+    struct agl_nicd *nicd = nicd_;
+    const struct agl_region *region = nicd->nic->region;
+    struct ds ds = DS_EMPTY_INITIALIZER;
+
+    for (int c = 0; c < AGILIO_N_COUNTERS; c++) {
+        uint64_t n = agilio_from_le64(
+            agilio_load_relaxed(&nicd->nic->worker.counters[c]));
+
+        ds_put_format(&ds, "%-20s %12"PRIu64"  %s\n",
+                      agilio_counter_name(c), n, agilio_counter_help(c));
+    }
+    for (uint32_t i = 0; i < region->geometry.n_ports; i++) {
+        if (nicd->nic->ports[i].id != AGILIO_PORT_NONE) {
+            put_port_stats(&ds, nicd->nic->ports[i].name,
+                           &region->ports[i].stats);
+        }
+    }
+    unixctl_command_reply(conn, ds_cstr(&ds));
+    ds_destroy(&ds);
+}
+
+/* ## ----- ##
+ * ## Trace ##
+ * ## ----- ## */
+
+/* What would become of a frame: asked of the worker, which only looks. */
+struct trace {
+    struct agl_pkt *pkt;
+    struct agilio_key key;
+    bool in_tracker;
+    bool hit;
+    struct agilio_key flow_key, flow_mask;
+    uint32_t flow_id;
+    uint8_t code[AGILIO_MAX_PROGRAM];
+    uint32_t code_len;
+    enum agl_program_kind kind;
+    enum agilio_fallback reason;
+};
+
+static void
+apply_trace(struct agl_worker *w, void *trace_)
+{
+    struct agl_tracker_key tk;
+    struct trace *t = trace_;
+    struct agl_flow *flow;
+    uint32_t i, n = 0;
+
+    agl_parse(t->pkt, &w->options, &t->key);
+    flow = agl_tracker_lookup(w->tracker, w->table, &t->key, w->now, &tk);
+    t->in_tracker = flow != NULL;
+    if (!flow) {
+        flow = agl_flow_table_lookup(w->table, &t->key);
+    }
+    t->hit = flow != NULL;
+    if (!flow) {
+        return;
+    }
+    for (i = 0; i < AGILIO_KEY_WORDS; i++) {
+        if (flow->map & UINT64_C(1) << i) {
+            memcpy((uint8_t *) &t->flow_key + i * 8, &flow->words[n], 8);
+            memcpy((uint8_t *) &t->flow_mask + i * 8,
+                   &flow->words[flow->n_words + n], 8);
+            n++;
+        }
+    }
+    t->flow_id = flow->id;
+    t->kind = flow->program->kind;
+    t->reason = flow->program->reason;
+    t->code_len = MIN(flow->program->len, sizeof t->code);
+    memcpy(t->code, flow->program->code, t->code_len);
+}
+
+static void
+put_trace(struct ds *ds, const struct trace *t)
+{
+    static const char *const verdicts[] = {
+        [AGILIO_FALLBACK_MISS] = "to the host: not learned yet",
+        [AGILIO_FALLBACK_HOST] = "to the host: for the host itself",
+        [AGILIO_FALLBACK_UNABLE] = "to the host: not possible on the NIC",
+    };
+
+    ds_put_cstr(ds, "packet: ");
+    agilio_format_match(ds, &t->key, NULL);
+    ds_put_format(ds, "\nL1 exact match flow tracker: %s\n",
+                  t->in_tracker ? "hit" : "miss");
+    if (!t->in_tracker) {
+        ds_put_format(ds, "L2 mask tables: %s\n", t->hit ? "hit" : "miss");
+    }
+    if (!t->hit) {
+        ds_put_format(ds, "verdict: %s\n", verdicts[AGILIO_FALLBACK_MISS]);
+        return;
+    }
+    ds_put_format(ds, "flow %"PRIu32": ", t->flow_id);
+    agilio_format_match(ds, &t->flow_key, &t->flow_mask);
+    ds_put_cstr(ds, "\nactions: ");
+    agilio_format_program(ds, t->code, t->code_len);
+    ds_put_format(ds, "\nverdict: %s\n",
+                  t->kind == AGL_PROGRAM_TO_HOST ? verdicts[t->reason]
+                  : t->kind == AGL_PROGRAM_DROP ? "dropped by its flow"
+                  : "carried by the NIC");
+}
+
+/* Reads hex digits into a packet; NULL if they are no frame. */
+static struct agl_pkt *
+frame_from_hex(const char *hex)
+{
+    struct agl_pkt *pkt = xzalloc(sizeof *pkt);
+    bool ok = true;
+
+    pkt->data = pkt->room + AGL_PKT_HEADROOM;
+    while (*hex && ok && pkt->len < AGILIO_MAX_FRAME) {
+        pkt->data[pkt->len++] = hexits_value(hex, 2, &ok);
+        hex += ok ? 2 : 0;
+    }
+    if (*hex || !ok || pkt->len < 14) {
+        free(pkt);
+        return NULL;
+    }
+    return pkt;
+}
+
+static void
+nic_trace(struct unixctl_conn *conn, int argc OVS_UNUSED,
+          const char *argv[], void *nicd_)
+{
+    struct agl_nicd *nicd = nicd_;
+    struct ds ds = DS_EMPTY_INITIALIZER;
+    uint32_t port = AGILIO_PORT_NONE;
+    struct trace *trace;
+
+    for (size_t i = 0; i < AGILIO_MAX_PORTS; i++) {
+        const struct agl_nic_port *p = &nicd->nic->ports[i];
+
+        if (p->id != AGILIO_PORT_NONE && !strcmp(p->name, argv[1])) {
+            port = p->id;
+        }
+    }
+    if (port == AGILIO_PORT_NONE) {
+        unixctl_command_reply_error(conn, "no such port");
+        return;
+    }
+
+    trace = xzalloc(sizeof *trace);
+    trace->pkt = frame_from_hex(argv[2]);
+    if (!trace->pkt) {
+        unixctl_command_reply_error(conn, "FRAME: expected hex digits of at "
+                                    "least 14 bytes");
+    } else {
+        trace->pkt->in_port = port;
+        agl_worker_call(&nicd->nic->worker, apply_trace, trace);
+        put_trace(&ds, trace);
+        unixctl_command_reply(conn, ds_cstr(&ds));
+        free(trace->pkt);
+    }
+    free(trace);
+    ds_destroy(&ds);
+}
+
+void
+nicd_commands_init(struct agl_nicd *nicd)
+{
+    unixctl_command_register("nic/show", "", 0, 0, nic_show, nicd);
+    unixctl_command_register("nic/port-add", "NAME TYPE[:ARG]", 2, 2,
+                             nic_port_add, nicd);
+    unixctl_command_register("nic/port-del", "NAME", 1, 1, nic_port_del,
+                             nicd);
+    unixctl_command_register("nic/stats", "", 0, 0, nic_stats, nicd);
+    unixctl_command_register("nic/trace", "PORT FRAME", 2, 2, nic_trace,
+                             nicd);
+}

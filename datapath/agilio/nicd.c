@@ -1,0 +1,597 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * nicd.c - agilio-nicd: the NIC as a program.
+ *
+ * Two threads.  The main thread is the control thread: it serves the host
+ * (host/ivshmem.c, control.c), looks after the ports and answers `ovs-appctl
+ * -t agilio-nicd nic/...'.  The worker thread carries packets and does nothing
+ * else; it polls while there is traffic and sleeps on its devices when there
+ * is none.  Each wakes the other by an eventfd, and only if it sleeps: the
+ * sleeper says so, fences, and looks once more before it does.
+ */
+
+#include <config.h>
+
+#include "nicd.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "command-line.h"
+#include "daemon.h"
+#include "dirs.h"
+#include "fatal-signal.h"
+#include "openvswitch/dynamic-string.h"
+#include "openvswitch/poll-loop.h"
+#include "openvswitch/vlog.h"
+#include "ovs-thread.h"
+#include "random.h"
+#include "svec.h"
+#include "table/hash.h"
+#include "timeval.h"
+#include "unixctl.h"
+#include "util.h"
+
+VLOG_DEFINE_THIS_MODULE(agilio_nicd);
+
+#define IDLE_ROUNDS 64          /* Empty ones before the worker sleeps. */
+#define WORKER_NAP_MS 100       /* It sleeps no longer, for the clock's sake. */
+#define REFRESH_MS 200          /* How often ports are looked at. */
+
+/* What the command line says. */
+struct settings {
+    char *socket;
+    struct svec ports;          /* "NAME=TYPE:ARG". */
+    unsigned int max_flows;
+    unsigned int max_masks;
+    unsigned int tracker_entries;
+    unsigned int packets;
+};
+
+static unixctl_cb_func nicd_exit;
+
+/* ## ----------- ##
+ * ## Environment ##
+ * ## ----------- ## */
+
+/* Memory from calloc() need not be touched to be zero, which tells with tables
+ * of hundreds of MB; it is not aligned, so the block's start stands before. */
+void *
+agl_env_alloc(size_t size)
+{
+    char *block = calloc(1, size + 2 * CACHE_LINE_SIZE);
+    void **p;
+
+    if (!block) {
+        return NULL;
+    }
+    p = (void **) ROUND_UP((uintptr_t) (block + sizeof *p), CACHE_LINE_SIZE);
+    p[-1] = block;
+    return p;
+}
+
+void
+agl_env_free(void *p)
+{
+    if (p) {
+        free(((void **) p)[-1]);
+    }
+}
+
+uint64_t
+agl_env_random(void)
+{
+    return random_uint64();
+}
+
+static void
+ring_eventfd(int fd)
+{
+    uint64_t one = 1;
+
+    /* The only failure is a counter that is full: then it is readable. */
+    ignore(write(fd, &one, sizeof one));
+}
+
+static void
+clear_eventfd(int fd)
+{
+    uint64_t n;
+
+    ignore(read(fd, &n, sizeof n));
+}
+
+static uint64_t
+monotonic_ns(void)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return ts.tv_sec * UINT64_C(1000000000) + ts.tv_nsec;
+}
+
+static uint64_t
+nicd_clock(void *nicd_)
+{
+    struct agl_nicd *nicd = nicd_;
+
+    return monotonic_ns() - nicd->started;
+}
+
+static void
+nicd_kick_host(void *nicd_, enum agilio_vector vector)
+{
+    struct agl_nicd *nicd = nicd_;
+
+    agl_function_kick(nicd->pf, vector);
+}
+
+static void
+nicd_kick_worker(void *nicd_)
+{
+    struct agl_nicd *nicd = nicd_;
+
+    ring_eventfd(nicd->worker_fd);
+}
+
+static void
+nicd_kick_control(void *nicd_)
+{
+    struct agl_nicd *nicd = nicd_;
+
+    agilio_fence();             /* Pairs with nicd_wait(). */
+    if (agilio_load_relaxed(&nicd->control_asleep)) {
+        ring_eventfd(nicd->control_fd);
+    }
+}
+
+static void
+nicd_wait_worker(void *nicd_ OVS_UNUSED, struct agl_worker *w OVS_UNUSED)
+{
+    sched_yield();
+}
+
+/* ## ------ ##
+ * ## Worker ##
+ * ## ------ ## */
+
+/* Sleeps until a device, the host or the control thread has something. */
+static void
+worker_nap(struct agl_nicd *nicd, struct agl_worker *w)
+{
+    struct pollfd fds[AGILIO_MAX_PORTS + 2];
+    uint32_t i;
+    nfds_t n = 0;
+
+    fds[n++] = (struct pollfd) { .fd = nicd->worker_fd, .events = POLLIN };
+    fds[n++] = (struct pollfd) {
+        .fd = nicd->pf->nic_fds[AGILIO_VECTOR_PACKETS], .events = POLLIN
+    };
+    for (i = 0; i < w->n_ports; i++) {
+        if (w->ports[i].id != AGILIO_PORT_NONE) {
+            int fd = w->ports[i].dev->class->fd(w->ports[i].dev);
+
+            if (fd < 0) {
+                return;         /* This device must be polled. */
+            }
+            fds[n++] = (struct pollfd) { .fd = fd, .events = POLLIN };
+        }
+    }
+    if (agl_worker_sleep(w) && poll(fds, n, WORKER_NAP_MS) > 0) {
+        if (fds[0].revents) {
+            clear_eventfd(nicd->worker_fd);
+        }
+        if (fds[1].revents) {
+            agl_function_clear(nicd->pf, AGILIO_VECTOR_PACKETS);
+        }
+    }
+    agl_worker_awake(w);
+}
+
+static void *
+worker_main(void *nicd_)
+{
+    struct agl_nicd *nicd = nicd_;
+    struct agl_worker *w = &nicd->nic->worker;
+    int idle = 0;
+
+    while (!agilio_load_relaxed(&nicd->exiting)) {
+        if (agl_worker_round(w)) {
+            idle = 0;
+        } else if (++idle >= IDLE_ROUNDS) {
+            worker_nap(nicd, w);
+            idle = IDLE_ROUNDS / 2;
+        }
+    }
+    agl_worker_round(w);        /* Whatever was posted before that. */
+    return NULL;
+}
+
+/* ## ----- ##
+ * ## Ports ##
+ * ## ----- ## */
+
+static const struct agl_dev_class *
+find_class(const char *device)
+{
+    size_t len = strcspn(device, ":");
+
+    for (size_t i = 0; agl_dev_classes[i]; i++) {
+        const char *type = agl_dev_classes[i]->type;
+
+        if (strlen(type) == len && !memcmp(type, device, len)) {
+            return agl_dev_classes[i];
+        }
+    }
+    return NULL;
+}
+
+char *
+nicd_port_add(struct agl_nicd *nicd, const char *name, const char *device)
+{
+    const struct agl_dev_class *class = find_class(device);
+    const char *arg = strchr(device, ':');
+    struct agl_dev *dev;
+    char *sentence;
+    uint32_t id;
+    int error;
+
+    if (!class) {
+        return xasprintf("%s: no such type of port", device);
+    }
+    if (class->open(name, arg ? arg + 1 : "", &dev, &sentence)) {
+        return sentence;
+    }
+    error = agl_nic_port_add(nicd->nic, name, dev, &id);
+    if (error) {
+        class->close(dev);
+        return xasprintf("%s: %s", name,
+                         error == AGILIO_E_EXIST ? "there is such a port"
+                         : error == AGILIO_E_NOSPC ? "the NIC has no port left"
+                         : "a port's name has 1 to 31 characters");
+    }
+    VLOG_INFO("added port %s (%s) with id %#"PRIx32, name, device, id);
+    return NULL;
+}
+
+bool
+nicd_port_del(struct agl_nicd *nicd, const char *name)
+{
+    struct agl_dev *dev = agl_nic_port_del(nicd->nic, name);
+
+    if (!dev) {
+        return false;
+    }
+    dev->class->close(dev);
+    VLOG_INFO("removed port %s", name);
+    return true;
+}
+
+static void
+nicd_add_ports(struct agl_nicd *nicd, const struct svec *ports)
+{
+    const char *spec;
+    size_t i;
+
+    SVEC_FOR_EACH (i, spec, ports) {
+        char *name = xstrdup(spec);
+        char *device = strchr(name, '=');
+        char *error;
+
+        if (!device) {
+            ovs_fatal(0, "--port=%s: expected NAME=TYPE:ARG", spec);
+        }
+        *device++ = '\0';
+        error = nicd_port_add(nicd, name, device);
+        if (error) {
+            ovs_fatal(0, "--port=%s: %s", spec, error);
+        }
+        free(name);
+    }
+}
+
+static void
+nicd_del_ports(struct agl_nicd *nicd)
+{
+    for (size_t i = 0; i < AGILIO_MAX_PORTS; i++) {
+        if (nicd->nic->ports[i].id != AGILIO_PORT_NONE) {
+            char *name = xstrdup(nicd->nic->ports[i].name);
+
+            nicd_port_del(nicd, name);
+            free(name);
+        }
+    }
+}
+
+/* ## ---- ##
+ * ## Main ##
+ * ## ---- ## */
+
+static OVS_NO_RETURN void
+usage(void)
+{
+    printf("%s: Agilio SmartNIC datapath\n"
+           "usage: %s [OPTIONS]\n"
+           "\nNIC options:\n"
+           "  --socket=PATH           where a host attaches to the NIC\n"
+           "                          (default: %s/agilio-nic.sock)\n"
+           "  --port=NAME=TYPE[:ARG]  add a port; may be given many times\n"
+           "  --max-flows=N           megaflows (default: 65536)\n"
+           "  --max-masks=N           masks (default: 128)\n"
+           "  --tracker-entries=N     exact match flows (default: 262144)\n"
+           "  --packets=N             packet buffers (default: 4096)\n"
+           "\nTypes of port:\n", program_name, program_name, ovs_rundir());
+    for (size_t i = 0; agl_dev_classes[i]; i++) {
+        printf("  %-22s  %s\n", agl_dev_classes[i]->type,
+               agl_dev_classes[i]->usage);
+    }
+    daemon_usage();
+    vlog_usage();
+    printf("\nOther options:\n"
+           "  --unixctl=SOCKET        override default control socket name\n"
+           "  -h, --help              display this help message\n"
+           "  -V, --version           display version information\n");
+    exit(EXIT_SUCCESS);
+}
+
+static unsigned int
+parse_number(const char *option, unsigned int min, unsigned int max)
+{
+    unsigned int n;
+
+    if (!str_to_uint(optarg, 10, &n) || n < min || n > max) {
+        ovs_fatal(0, "--%s=%s: expected a number from %u to %u",
+                  option, optarg, min, max);
+    }
+    return n;
+}
+
+static char *
+parse_options(int argc, char *argv[], struct settings *s)
+{
+    enum {
+        OPT_SOCKET = UCHAR_MAX + 1,
+        OPT_PORT,
+        OPT_MAX_FLOWS,
+        OPT_MAX_MASKS,
+        OPT_TRACKER_ENTRIES,
+        OPT_PACKETS,
+        OPT_UNIXCTL,
+        VLOG_OPTION_ENUMS,
+        DAEMON_OPTION_ENUMS
+    };
+    static const struct option long_options[] = {
+        {"socket", required_argument, NULL, OPT_SOCKET},
+        {"port", required_argument, NULL, OPT_PORT},
+        {"max-flows", required_argument, NULL, OPT_MAX_FLOWS},
+        {"max-masks", required_argument, NULL, OPT_MAX_MASKS},
+        {"tracker-entries", required_argument, NULL, OPT_TRACKER_ENTRIES},
+        {"packets", required_argument, NULL, OPT_PACKETS},
+        {"unixctl", required_argument, NULL, OPT_UNIXCTL},
+        {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'V'},
+        DAEMON_LONG_OPTIONS,
+        VLOG_LONG_OPTIONS,
+        {NULL, 0, NULL, 0},
+    };
+    char *short_options = ovs_cmdl_long_options_to_short_options(long_options);
+    char *unixctl_path = NULL;
+    int c;
+
+    while ((c = getopt_long(argc, argv, short_options, long_options,
+                            NULL)) != -1) {
+        switch (c) {
+        case OPT_SOCKET:
+            free(s->socket);
+            s->socket = xstrdup(optarg);
+            break;
+        case OPT_PORT:
+            svec_add(&s->ports, optarg);
+            break;
+        case OPT_MAX_FLOWS:
+            s->max_flows = parse_number("max-flows", 1, 1u << 22);
+            break;
+        case OPT_MAX_MASKS:
+            s->max_masks = parse_number("max-masks", 1, 4096);
+            break;
+        case OPT_TRACKER_ENTRIES:
+            s->tracker_entries = parse_number("tracker-entries", 64, 1u << 24);
+            break;
+        case OPT_PACKETS:
+            s->packets = parse_number("packets", 256, 1u << 20);
+            break;
+        case OPT_UNIXCTL:
+            unixctl_path = optarg;
+            break;
+        case 'h':
+            usage();
+        case 'V':
+            ovs_print_version(0, 0);
+            exit(EXIT_SUCCESS);
+        VLOG_OPTION_HANDLERS
+        DAEMON_OPTION_HANDLERS
+        default:
+            exit(EXIT_FAILURE);
+        }
+    }
+    free(short_options);
+    if (optind < argc) {
+        ovs_fatal(0, "no argument but options is taken; use --help for usage");
+    }
+    return unixctl_path;
+}
+
+static void
+nicd_create(struct agl_nicd *nicd, const struct settings *s)
+{
+    struct agl_geometry geometry = {
+        .type = AGILIO_FUNCTION_PF,
+        .n_ports = AGILIO_MAX_PORTS,
+        .n_qps = AGILIO_MAX_PORTS,
+        .max_flows = s->max_flows,
+        .max_masks = s->max_masks,
+        .n_workers = 1,
+        .control_granules = 16384,
+        .packet_granules = 16384,
+    };
+    char *error;
+
+    nicd->started = monotonic_ns();
+    nicd->worker_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    nicd->control_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (nicd->worker_fd < 0 || nicd->control_fd < 0) {
+        ovs_fatal(errno, "cannot make an eventfd");
+    }
+    nicd->ops = (struct agl_nic_ops) {
+        .clock = nicd_clock,
+        .kick_host = nicd_kick_host,
+        .kick_worker = nicd_kick_worker,
+        .kick_control = nicd_kick_control,
+        .wait_worker = nicd_wait_worker,
+        .aux = nicd,
+    };
+    if (agl_function_create(s->socket, &geometry, &nicd->pf, &error)) {
+        ovs_fatal(0, "%s", error);
+    }
+    if (agl_nic_create(&nicd->nic, &nicd->ops, &nicd->pf->region, s->packets,
+                       s->tracker_entries)) {
+        ovs_fatal(0, "not enough memory for the NIC's tables");
+    }
+}
+
+/* A host comes or goes. */
+static void
+nicd_run_function(struct agl_nicd *nicd)
+{
+    int error;
+
+    switch (agl_function_run(nicd->pf)) {
+    case AGL_HOST_WAITING:
+        agl_nic_host_attached(nicd->nic);
+        error = agl_function_welcome(nicd->pf);
+        if (error) {
+            agl_nic_host_gone(nicd->nic);
+            VLOG_WARN("a host came, but did not take the NIC: %s",
+                      ovs_strerror(error));
+        } else {
+            VLOG_INFO("a host attached");
+        }
+        break;
+    case AGL_HOST_GONE:
+        agl_nic_host_gone(nicd->nic);
+        VLOG_INFO("the host has gone; %"PRIu32" flows go on without it",
+                  nicd->nic->n_flows);
+        break;
+    case AGL_HOST_NONE:
+        break;
+    }
+}
+
+/* Sleeps until there is something to do.  'blocked': the host has not taken
+ * its replies, and does not tell us when it does. */
+static void
+nicd_wait(struct agl_nicd *nicd, bool blocked, long long int refresh)
+{
+    const struct agl_control *c = &nicd->nic->control;
+
+    agilio_store_relaxed(&nicd->control_asleep, true);
+    agilio_fence();             /* Pairs with nicd_kick_control(). */
+    if (!agilio_ring_sleep(&nicd->pf->region.request)
+        || (c->head != c->tail && !blocked
+            && agl_worker_has_done(
+                &nicd->nic->worker,
+                c->requests[c->head % AGL_MAX_REQUESTS].after))) {
+        poll_immediate_wake();
+    }
+    if (blocked) {
+        poll_timer_wait(1);
+    }
+    poll_timer_wait_until(refresh);
+    poll_fd_wait(nicd->control_fd, POLLIN);
+    poll_fd_wait(nicd->pf->listen_fd, POLLIN);
+    if (nicd->pf->conn_fd >= 0) {
+        poll_fd_wait(nicd->pf->conn_fd, POLLIN);
+    }
+    poll_fd_wait(nicd->pf->nic_fds[AGILIO_VECTOR_CONTROL], POLLIN);
+    unixctl_server_wait(nicd->unixctl);
+    poll_block();
+    agilio_store_relaxed(&nicd->control_asleep, false);
+    agilio_ring_awake(&nicd->pf->region.request);
+    clear_eventfd(nicd->control_fd);
+    agl_function_clear(nicd->pf, AGILIO_VECTOR_CONTROL);
+}
+
+static void
+nicd_exit(struct unixctl_conn *conn, int argc OVS_UNUSED,
+          const char *argv[] OVS_UNUSED, void *exiting)
+{
+    *(bool *) exiting = true;
+    unixctl_command_reply(conn, NULL);
+}
+
+int
+main(int argc, char *argv[])
+{
+    struct settings settings = {
+        .ports = SVEC_EMPTY_INITIALIZER,
+        .max_flows = 65536,
+        .max_masks = 128,
+        .tracker_entries = 262144,
+        .packets = 4096,
+    };
+    struct agl_nicd nicd = { .nic = NULL };
+    long long int refresh = 0;
+    char *unixctl_path;
+    bool exiting = false;
+    pthread_t worker;
+    bool blocked;
+
+    set_program_name(argv[0]);
+    ovs_cmdl_proctitle_init(argc, argv);
+    service_start(&argc, &argv);
+    unixctl_path = parse_options(argc, argv, &settings);
+    if (!settings.socket) {
+        settings.socket = xasprintf("%s/agilio-nic.sock", ovs_rundir());
+    }
+    fatal_ignore_sigpipe();
+    daemonize_start(true);
+    if (unixctl_server_create(unixctl_path, &nicd.unixctl)) {
+        exit(EXIT_FAILURE);
+    }
+    unixctl_command_register("exit", "", 0, 0, nicd_exit, &exiting);
+    nicd_create(&nicd, &settings);
+    nicd_commands_init(&nicd);
+    worker = ovs_thread_create("worker", worker_main, &nicd);
+    nicd_add_ports(&nicd, &settings.ports);
+    daemonize_complete();
+    vlog_enable_async();
+
+    while (!exiting) {
+        unixctl_server_run(nicd.unixctl);
+        nicd_run_function(&nicd);
+        blocked = !agl_control_run(nicd.nic);
+        if (time_msec() >= refresh) {
+            agl_nic_refresh_ports(nicd.nic);
+            refresh = time_msec() + REFRESH_MS;
+        }
+        if (!exiting) {
+            nicd_wait(&nicd, blocked, refresh);
+        }
+    }
+
+    nicd_del_ports(&nicd);
+    agilio_store_relaxed(&nicd.exiting, true);
+    ring_eventfd(nicd.worker_fd);
+    xpthread_join(worker, NULL);
+    agl_nic_destroy(nicd.nic);
+    agl_function_destroy(nicd.pf);
+    unixctl_server_destroy(nicd.unixctl);
+    svec_destroy(&settings.ports);
+    free(settings.socket);
+    service_stop();
+    return 0;
+}

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * pipeline.h - the worker: everything that one packet-carrying thread owns.
+ *
+ * A worker polls its ports, keeps its own tracker and flow table, and writes
+ * its own rows of counters.  Nothing in it is shared but the region and the
+ * queue of calls, through which the control thread has things done at a burst
+ * boundary (worker.c).  pipeline.c is the life of a packet.
+ */
+
+#ifndef AGL_PIPELINE_H
+#define AGL_PIPELINE_H 1
+
+#include "action/program.h"
+#include "host/function.h"
+#include "pkt/parse.h"
+#include "port/port.h"
+#include "table/flow.h"
+#include "table/tracker.h"
+
+struct agl_worker;
+
+/* What a NIC needs of the thread or process around it. */
+struct agl_nic_ops {
+    uint64_t (*clock)(void *aux);       /* Monotonic, ns. */
+    void (*kick_host)(void *aux, enum agilio_vector);
+    void (*kick_worker)(void *aux);     /* Wakes a worker that sleeps. */
+    void (*kick_control)(void *aux);    /* Wakes the control thread. */
+    void (*wait_worker)(void *aux, struct agl_worker *);
+    void *aux;
+};
+
+/* A port as its worker sees it. */
+struct agl_port {
+    uint32_t id;                /* AGILIO_PORT_NONE: the slot is empty. */
+    uint32_t flags;             /* AGILIO_PORT_*. */
+    uint32_t mtu;
+    struct agl_dev *dev;
+    struct agl_qp *qp;
+    struct agilio_port_stats *stats;    /* In the region. */
+    uint64_t driver_rx_errors;  /* Of 'dev', already counted in 'stats'. */
+    uint32_t n_tx;
+    struct agl_pkt *tx[AGL_BURST];      /* Waiting for the end of the burst. */
+};
+
+/* Something that a worker does for the control thread. */
+struct agl_call {
+    void (*fn)(struct agl_worker *, void *arg);
+    void *arg;
+};
+#define AGL_MAX_CALLS 1024      /* Waiting at a time; a power of two. */
+
+struct agl_worker {
+    struct agl_run run;         /* First: programs give it back to us. */
+    const struct agl_nic_ops *ops;
+    struct agl_pool pool;
+    void *memory;               /* Of the pool. */
+    struct agl_flow_table *table;
+    struct agl_tracker *tracker;
+    struct agl_parse_options options;
+    struct agilio_region *header;
+    agilio_le64 *counters;      /* Our row in the region. */
+    struct agilio_flow_stats *flow_stats;
+    uint64_t now;               /* NIC clock at the start of the burst. */
+    uint64_t ranked;            /* When the masks were last ranked. */
+    bool host_attached;
+    bool kick_host;             /* The host is to be woken after the burst. */
+    struct agl_port ports[AGILIO_MAX_PORTS];
+    uint32_t n_ports;           /* Slots in use are below this. */
+
+    /* Calls: 'posted' is the control thread's, 'done' the worker's. */
+    struct agl_call calls[AGL_MAX_CALLS];
+    uint64_t posted __attribute__((aligned(AGILIO_CACHE_LINE)));
+    uint64_t done __attribute__((aligned(AGILIO_CACHE_LINE)));
+    bool asleep;                /* The worker's: a post must wake it. */
+};
+
+/* ## worker.c ## */
+
+/* Makes a worker for row 'index' of the region.  Returns 0 or an enum
+ * agilio_error. */
+int agl_worker_init(struct agl_worker *, const struct agl_nic_ops *,
+                    struct agl_region *, uint32_t index, uint32_t n_packets,
+                    uint32_t n_tracker);
+void agl_worker_destroy(struct agl_worker *);
+
+/* Control thread: has 'fn' called at the worker's next burst boundary.
+ * Returns the number that 'done' reaches when it has been, or 0 if too many
+ * calls are waiting. */
+uint64_t agl_worker_post(struct agl_worker *,
+                         void (*fn)(struct agl_worker *, void *arg),
+                         void *arg);
+bool agl_worker_has_done(const struct agl_worker *, uint64_t number);
+/* The same, and waits for it. */
+void agl_worker_call(struct agl_worker *,
+                     void (*fn)(struct agl_worker *, void *arg), void *arg);
+
+/* Worker thread: one round of calls, ports and host rings.  Returns how much
+ * there was to do; 0 means that it may try to sleep. */
+uint32_t agl_worker_round(struct agl_worker *);
+
+/* Worker thread, before it sleeps and after it woke.  Sleep is refused (false)
+ * if something has come in the meantime. */
+bool agl_worker_sleep(struct agl_worker *);
+void agl_worker_awake(struct agl_worker *);
+
+static inline void
+agl_worker_count(struct agl_worker *w, enum agilio_counter c)
+{
+    agilio_store_relaxed(&w->counters[c],
+                         agilio_to_le64(agilio_from_le64(w->counters[c]) + 1));
+}
+
+/* ## pipeline.c ## */
+
+/* Carries a burst that 'port' received; a burst that the host sends to it. */
+uint32_t agl_pipeline_receive(struct agl_worker *, struct agl_port *port);
+uint32_t agl_pipeline_host_tx(struct agl_worker *, struct agl_port *port);
+/* Sends what the bursts queued, wakes the host if it is to be. */
+void agl_pipeline_flush(struct agl_worker *);
+/* struct agl_run's way out. */
+void agl_pipeline_output(struct agl_run *, uint32_t port_id, struct agl_pkt *);
+
+#endif /* pipeline.h */

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * pkt.c - the packet pool of a worker, and the front end of a frame.
+ *
+ * A pool is a stack of free packets in memory that the worker set aside at its
+ * start; taking and giving back is two stores.  One thread, no locks.
+ */
+
+#include "pkt/pkt.h"
+
+void
+agl_pool_init(struct agl_pool *pool, void *memory, uint32_t n)
+{
+    struct agl_pkt *pkts = memory;
+
+    pool->free = NULL;
+    pool->n_free = 0;
+    pool->n = n;
+    while (n) {
+        agl_pkt_free(pool, &pkts[--n]);
+    }
+}
+
+static struct agl_pkt *
+take(struct agl_pool *pool)
+{
+    struct agl_pkt *pkt = pool->free;
+
+    if (pkt) {
+        pool->free = pkt->next_free;
+        pool->n_free--;
+    }
+    return pkt;
+}
+
+struct agl_pkt *
+agl_pkt_new(struct agl_pool *pool)
+{
+    struct agl_pkt *pkt = take(pool);
+
+    if (pkt) {
+        memset(pkt, 0, offsetof(struct agl_pkt, room));
+        pkt->data = pkt->room + AGL_PKT_HEADROOM;
+        pkt->l2_5_ofs = pkt->l3_ofs = pkt->l4_ofs = AGL_OFS_NONE;
+    }
+    return pkt;
+}
+
+struct agl_pkt *
+agl_pkt_clone(struct agl_pool *pool, const struct agl_pkt *src)
+{
+    struct agl_pkt *pkt = take(pool);
+
+    if (pkt) {
+        memcpy(pkt, src, offsetof(struct agl_pkt, room));
+        pkt->data = pkt->room + (src->data - src->room);
+        memcpy(pkt->data, src->data, src->len);
+    }
+    return pkt;
+}
+
+void
+agl_pkt_free(struct agl_pool *pool, struct agl_pkt *pkt)
+{
+    pkt->next_free = pool->free;
+    pool->free = pkt;
+    pool->n_free++;
+}
+
+void
+agl_pkt_push(struct agl_pkt *pkt, uint32_t n)
+{
+    uint16_t *const ofs[] = { &pkt->l2_5_ofs, &pkt->l3_ofs, &pkt->l4_ofs };
+
+    pkt->data -= n;
+    pkt->len += n;
+    for (size_t i = 0; i < AGILIO_ARRAY_SIZE(ofs); i++) {
+        if (*ofs[i] != AGL_OFS_NONE) {
+            *ofs[i] += n;
+        }
+    }
+}
+
+void
+agl_pkt_pull(struct agl_pkt *pkt, uint32_t n)
+{
+    uint16_t *const ofs[] = { &pkt->l2_5_ofs, &pkt->l3_ofs, &pkt->l4_ofs };
+
+    pkt->data += n;
+    pkt->len -= n;
+    for (size_t i = 0; i < AGILIO_ARRAY_SIZE(ofs); i++) {
+        if (*ofs[i] != AGL_OFS_NONE) {
+            /* A header that goes away is one that the packet has not. */
+            *ofs[i] = *ofs[i] < n ? AGL_OFS_NONE : *ofs[i] - n;
+        }
+    }
+}

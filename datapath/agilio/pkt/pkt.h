@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * pkt.h - a packet in the NIC, and the pool that it comes from.
+ *
+ * A packet is one buffer with headroom for what actions push.  It has one
+ * owner at a time and never moves: rx takes it from the worker's pool, tx or a
+ * drop gives it back.  A pool belongs to one worker; nothing here locks.
+ */
+
+#ifndef AGL_PKT_H
+#define AGL_PKT_H 1
+
+#include "agilio/abi.h"
+
+#define AGL_PKT_HEADROOM 128    /* What a program may push, at the most. */
+#define AGL_OFS_NONE UINT16_MAX /* The packet has no such header. */
+#define AGL_BURST 32            /* Packets that move together. */
+
+struct agl_pkt {
+    uint8_t *data;              /* First byte of the frame. */
+    uint32_t len;               /* Bytes of frame, without FCS. */
+    uint32_t in_port;           /* Port id. */
+
+    /* Set by agl_parse() and kept right by actions; offsets from 'data'. */
+    uint16_t l2_5_ofs;          /* MPLS label stack. */
+    uint16_t l3_ofs;
+    uint16_t l4_ofs;            /* Of IPv4 and IPv6 only. */
+    uint16_t l4_len;            /* Without what pads the frame; 0 if none. */
+    uint16_t tcp_flags;         /* Low 12 bits, 0 if it is not TCP. */
+    uint64_t timestamp;         /* NIC clock at reception. */
+    struct agl_pkt *next_free;  /* While in the pool. */
+
+    uint8_t room[AGL_PKT_HEADROOM + AGILIO_MAX_FRAME];
+};
+
+struct agl_pool {
+    struct agl_pkt *free;       /* Last in, first out: the warm ones first. */
+    uint32_t n_free;
+    uint32_t n;
+};
+
+/* The environment gives memory, at start-up and for control changes only.
+ * agl_env_alloc() returns zeroed memory aligned to a cache line, or NULL. */
+void *agl_env_alloc(size_t size);
+void agl_env_free(void *);
+
+/* Makes a pool of 'n' packets in 'memory', n * sizeof(struct agl_pkt) bytes
+ * that the caller keeps until no packet is out. */
+void agl_pool_init(struct agl_pool *, void *memory, uint32_t n);
+
+/* An empty packet ('len' 0, all the headroom), NULL if the pool is empty. */
+struct agl_pkt *agl_pkt_new(struct agl_pool *);
+
+/* A copy of a packet, offsets and all; NULL if the pool is empty. */
+struct agl_pkt *agl_pkt_clone(struct agl_pool *, const struct agl_pkt *);
+
+void agl_pkt_free(struct agl_pool *, struct agl_pkt *);
+
+/* Grows a frame by 'n' bytes at the front (the caller knows that the headroom
+ * suffices), or shrinks it (the caller knows that it is so long).  Offsets
+ * follow. */
+void agl_pkt_push(struct agl_pkt *, uint32_t n);
+void agl_pkt_pull(struct agl_pkt *, uint32_t n);
+
+#endif /* pkt/pkt.h */

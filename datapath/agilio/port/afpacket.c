@@ -1,0 +1,424 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * port/afpacket.c - "afpacket:IFNAME": an existing Linux interface as a port.
+ *
+ * A raw packet socket, see packet(7).  It sees what comes in on the interface,
+ * promiscuously, beside the host's own stack: an interface that belongs to the
+ * NIC should have no addresses.  What the kernel keeps beside a frame goes
+ * back into it: the VLAN tag that it took off (PACKET_AUXDATA), and checksum
+ * and segmentation that it left to the device (PACKET_VNET_HDR, vnet.h).
+ *
+ * A burst is received into buffers of this driver, not straight into packets:
+ * one received frame of 64 KB becomes dozens of packets, more than the caller
+ * has room for, and the driver must not hold packets of the worker's pool from
+ * one call to the next.  So rx hands out what is left of the burst, and
+ * receives the next only when nothing is left.
+ *
+ * Link state is the interface's.  Bringing the port up brings the interface
+ * up; bringing it down leaves the interface alone, since the pipeline drops on
+ * a port that is down.  An interface that goes away is a port without link; if
+ * one of that name appears again, status() takes it.
+ *
+ * Threads: 'netif' and 'ifindex' are the control thread's, the rest is the
+ * worker's; 'fd' is used by both, each for its own.
+ */
+
+#define _GNU_SOURCE 1           /* recvmmsg() */
+#include "port/common.h"
+#include "port/vnet.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define VNET_LEN sizeof(struct virtio_net_hdr)
+
+/* What is received for one frame: the longest that the kernel makes, and not a
+ * multiple of the page, so that the slots spread over the cache. */
+#define SLOT_SIZE (65536 + 9 * 64)
+
+/* The queue in the kernel, in its own reckoning of memory. */
+#define RCVBUF (8 << 20)
+
+union auxdata {
+    struct cmsghdr align;
+    uint8_t buf[CMSG_SPACE(sizeof(struct tpacket_auxdata))];
+};
+
+struct afpacket {
+    struct agl_dev dev;
+    int fd;
+    struct agl_netif netif;
+    int ifindex;                /* That the socket is bound to. */
+
+    /* The received burst: slots from 'next' to 'n' wait, and 'frame' is what
+     * is left of the one before 'next'. */
+    uint8_t slots[AGL_BURST][SLOT_SIZE];
+    uint32_t n, next;
+    struct agl_vnet frame;
+    struct mmsghdr rx_msgs[AGL_BURST];
+    struct iovec rx_iov[AGL_BURST];
+    union auxdata aux[AGL_BURST];
+
+    struct mmsghdr tx_msgs[AGL_BURST];
+    struct iovec tx_iov[AGL_BURST][2];
+    struct virtio_net_hdr zeros; /* Nothing left to do for the kernel. */
+};
+
+static struct afpacket *
+afpacket_cast(const struct agl_dev *dev)
+{
+    return (struct afpacket *) dev;
+}
+
+/* Binds to the interface of that index; 0 or a positive errno. */
+static int
+attach(struct afpacket *d, int ifindex)
+{
+    struct sockaddr_ll sll = {
+        .sll_family = AF_PACKET,
+        .sll_protocol = htons(ETH_P_ALL),
+        .sll_ifindex = ifindex,
+    };
+    struct packet_mreq mreq = {
+        .mr_ifindex = ifindex,
+        .mr_type = PACKET_MR_PROMISC,
+    };
+
+    if (bind(d->fd, (struct sockaddr *) &sll, sizeof sll) < 0
+        || setsockopt(d->fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &mreq,
+                      sizeof mreq) < 0) {
+        return errno;
+    }
+    d->ifindex = ifindex;
+    return 0;
+}
+
+/* A socket with all its options, which receives nothing before it is bound;
+ * 0 or a positive errno. */
+static int
+make_socket(struct afpacket *d)
+{
+    static const int options[] = {
+        PACKET_AUXDATA, PACKET_VNET_HDR, PACKET_IGNORE_OUTGOING
+    };
+    const int size = RCVBUF;
+    const int one = 1;
+    size_t i;
+
+    d->fd = socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (d->fd < 0) {
+        return errno;
+    }
+    for (i = 0; i < AGILIO_ARRAY_SIZE(options); i++) {
+        if (setsockopt(d->fd, SOL_PACKET, options[i], &one, sizeof one) < 0) {
+            return errno;
+        }
+    }
+    /* Best effort: beyond the system's limit if that is allowed. */
+    if (setsockopt(d->fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size)) {
+        setsockopt(d->fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
+    }
+    return 0;
+}
+
+static void
+init_messages(struct afpacket *d)
+{
+    uint32_t i;
+
+    for (i = 0; i < AGL_BURST; i++) {
+        d->rx_iov[i].iov_base = d->slots[i];
+        d->rx_iov[i].iov_len = SLOT_SIZE;
+        d->rx_msgs[i].msg_hdr.msg_iov = &d->rx_iov[i];
+        d->rx_msgs[i].msg_hdr.msg_iovlen = 1;
+        d->rx_msgs[i].msg_hdr.msg_control = &d->aux[i];
+
+        d->tx_iov[i][0].iov_base = &d->zeros;
+        d->tx_iov[i][0].iov_len = VNET_LEN;
+        d->tx_msgs[i].msg_hdr.msg_iov = d->tx_iov[i];
+        d->tx_msgs[i].msg_hdr.msg_iovlen = 2;
+    }
+}
+
+static void
+afpacket_close(struct agl_dev *dev)
+{
+    struct afpacket *d = afpacket_cast(dev);
+
+    if (d->fd >= 0) {
+        close(d->fd);
+    }
+    agl_netif_close(&d->netif);
+    free(d);
+}
+
+/* All of open that can fail once there is a device to close. */
+static int
+start(struct afpacket *d, char **error)
+{
+    const char *ifname = d->netif.name;
+    int ifindex = agl_netif_index(&d->netif);
+    int err;
+
+    if (!ifindex) {
+        return agl_dev_fail(error, ENODEV,
+                            "afpacket: interface %s does not exist", ifname);
+    } else if (!agl_netif_is_ethernet(&d->netif)) {
+        return agl_dev_fail(error, EINVAL,
+                            "afpacket: interface %s is not an Ethernet "
+                            "interface", ifname);
+    }
+    err = make_socket(d);
+    if (err) {
+        return agl_dev_fail(error, err,
+                            "afpacket: no packet socket for %s (%s)%s", ifname,
+                            strerror(err), err == EPERM
+                            ? ": CAP_NET_RAW is needed" : "");
+    }
+    err = attach(d, ifindex);
+    if (err) {
+        return agl_dev_fail(error, err, "afpacket: cannot bind to %s (%s)",
+                            ifname, strerror(err));
+    }
+    return 0;
+}
+
+static int
+afpacket_open(const char *name, const char *arg, struct agl_dev **devp,
+              char **error)
+{
+    struct afpacket *d = calloc(1, sizeof *d);
+    int err;
+
+    (void) name;
+    if (!d) {
+        return agl_dev_fail(error, ENOMEM, "afpacket: out of memory");
+    }
+    d->dev.class = &agl_dev_afpacket;
+    d->fd = -1;
+    init_messages(d);
+    err = agl_netif_open(&d->netif, "afpacket", arg, error);
+    if (!err) {
+        err = start(d, error);
+    }
+    if (err) {
+        afpacket_close(&d->dev);
+        return err;
+    }
+    *devp = &d->dev;
+    return 0;
+}
+
+/* What the socket had no room for; reading the count resets it. */
+static void
+count_losses(struct afpacket *d)
+{
+    struct tpacket_stats stats;
+    socklen_t len = sizeof stats;
+
+    if (!getsockopt(d->fd, SOL_PACKET, PACKET_STATISTICS, &stats, &len)) {
+        d->dev.rx_errors += stats.tp_drops;
+    }
+}
+
+/* Receives the next burst.  An error is one of the socket as a whole, such as
+ * an interface gone down, and reading it clears it, so that the descriptor
+ * does not stay readable; only EINVAL also is a frame, one with offloads for
+ * which the kernel has no virtio_net_hdr. */
+static void
+fetch(struct afpacket *d)
+{
+    uint32_t i;
+    int n;
+
+    for (i = 0; i < AGL_BURST; i++) {
+        d->rx_msgs[i].msg_hdr.msg_controllen = sizeof d->aux[i];
+    }
+    n = recvmmsg(d->fd, d->rx_msgs, AGL_BURST, MSG_DONTWAIT, NULL);
+    if (n < 0 && errno == EINVAL) {
+        d->dev.rx_errors++;
+    }
+    d->next = 0;
+    d->n = n > 0 ? n : 0;
+    if (d->n == AGL_BURST) {
+        count_losses(d);        /* No losses unless there is a queue. */
+    }
+}
+
+/* The VLAN tag beside a frame, as it stood in it; 0 if there was none. */
+static uint32_t
+stripped_tag(struct msghdr *msg)
+{
+    struct tpacket_auxdata aux;
+    struct cmsghdr *cmsg;
+
+    for (cmsg = CMSG_FIRSTHDR(msg); cmsg; cmsg = CMSG_NXTHDR(msg, cmsg)) {
+        if (cmsg->cmsg_level == SOL_PACKET
+            && cmsg->cmsg_type == PACKET_AUXDATA) {
+            memcpy(&aux, CMSG_DATA(cmsg), sizeof aux);
+            if (aux.tp_status & TP_STATUS_VLAN_VALID) {
+                uint32_t tpid = (aux.tp_status & TP_STATUS_VLAN_TPID_VALID
+                                 ? aux.tp_vlan_tpid : ETH_P_8021Q);
+
+                return htonl(tpid << 16 | aux.tp_vlan_tci);
+            }
+        }
+    }
+    return 0;
+}
+
+/* Makes what was received in slot 'i' the frame that is handed out next.  A
+ * tag goes in behind the addresses, which move down over the header. */
+static bool
+start_frame(struct afpacket *d, uint32_t i)
+{
+    struct mmsghdr *msg = &d->rx_msgs[i];
+    uint8_t *frame = d->slots[i] + VNET_LEN;
+    uint32_t len = msg->msg_len - VNET_LEN;
+    struct virtio_net_hdr hdr;
+    uint32_t tag;
+
+    if (msg->msg_len < VNET_LEN + ETH_HLEN
+        || msg->msg_hdr.msg_flags & MSG_TRUNC) {
+        return false;
+    }
+    memcpy(&hdr, d->slots[i], sizeof hdr);
+    tag = stripped_tag(&msg->msg_hdr);
+    if (tag) {
+        frame -= sizeof tag;
+        len += sizeof tag;
+        hdr.csum_start += sizeof tag;
+        memmove(frame, frame + sizeof tag, 2 * ETH_ALEN);
+        memcpy(frame + 2 * ETH_ALEN, &tag, sizeof tag);
+    }
+    return agl_vnet_start(&d->frame, frame, len, &hdr);
+}
+
+/* Sees to it that 'frame' has something to hand out. */
+static bool
+have_frame(struct afpacket *d)
+{
+    while (!agl_vnet_more(&d->frame)) {
+        if (d->next == d->n) {
+            return false;
+        }
+        if (!start_frame(d, d->next++)) {
+            d->dev.rx_errors++;
+        }
+    }
+    return true;
+}
+
+/* Not more than what the last burst brought, so that a burst that is all
+ * errors does not hold the worker; the descriptor tells of what is left. */
+static uint32_t
+afpacket_rx(struct agl_dev *dev, struct agl_pool *pool, struct agl_pkt *pkts[],
+            uint32_t max)
+{
+    struct afpacket *d = afpacket_cast(dev);
+    uint32_t n = 0;
+
+    if (!have_frame(d)) {
+        fetch(d);
+    }
+    while (n < max && have_frame(d)) {
+        struct agl_pkt *pkt = agl_pkt_new(pool);
+
+        if (!pkt) {
+            break;
+        }
+        pkt->len = agl_vnet_next(&d->frame, pkt->data);
+        pkts[n++] = pkt;
+    }
+    return n;
+}
+
+/* Sends a few; returns how many, or a negative errno if not even the first. */
+static int
+send_some(struct afpacket *d, struct agl_pkt *const pkts[], uint32_t n)
+{
+    uint32_t i;
+    int sent;
+
+    n = n < AGL_BURST ? n : AGL_BURST;
+    for (i = 0; i < n; i++) {
+        d->tx_iov[i][1].iov_base = pkts[i]->data;
+        d->tx_iov[i][1].iov_len = pkts[i]->len;
+    }
+    sent = sendmmsg(d->fd, d->tx_msgs, n, MSG_DONTWAIT);
+    return sent < 0 ? -errno : sent;
+}
+
+static uint32_t
+afpacket_tx(struct agl_dev *dev, struct agl_pkt *const pkts[], uint32_t n)
+{
+    struct afpacket *d = afpacket_cast(dev);
+    uint32_t done = 0;
+
+    while (done < n) {
+        int sent = send_some(d, &pkts[done], n - done);
+
+        if (sent > 0) {
+            done += sent;
+        } else if (sent == -EMSGSIZE || sent == -EINVAL) {
+            pkts[done++]->len = 0;
+        } else {
+            break;              /* Full, or down, or gone. */
+        }
+    }
+    return done;
+}
+
+static int
+afpacket_fd(const struct agl_dev *dev)
+{
+    return afpacket_cast(dev)->fd;
+}
+
+static void
+afpacket_status(struct agl_dev *dev, struct agl_dev_status *status)
+{
+    struct afpacket *d = afpacket_cast(dev);
+    int ifindex = agl_netif_index(&d->netif);
+    bool attached = ifindex && (ifindex == d->ifindex || !attach(d, ifindex));
+
+    agl_netif_status(&d->netif, status);
+    status->link_up &= attached;
+}
+
+static int
+afpacket_set_mtu(struct agl_dev *dev, uint32_t mtu)
+{
+    return agl_netif_set_mtu(&afpacket_cast(dev)->netif, mtu);
+}
+
+static int
+afpacket_set_up(struct agl_dev *dev, bool up)
+{
+    return up ? agl_netif_bring_up(&afpacket_cast(dev)->netif) : 0;
+}
+
+static int
+afpacket_set_mac(struct agl_dev *dev, const uint8_t mac[6])
+{
+    return agl_netif_set_mac(&afpacket_cast(dev)->netif, mac);
+}
+
+const struct agl_dev_class agl_dev_afpacket = {
+    .type = "afpacket",
+    .usage = "IFNAME (an existing Ethernet interface)",
+    .open = afpacket_open,
+    .close = afpacket_close,
+    .rx = afpacket_rx,
+    .tx = afpacket_tx,
+    .fd = afpacket_fd,
+    .status = afpacket_status,
+    .set_mtu = afpacket_set_mtu,
+    .set_up = afpacket_set_up,
+    .set_mac = afpacket_set_mac,
+};

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * port.h - what every port driver gives to the pipeline.
+ *
+ * A driver moves frames between a device and packets, in bursts, and never
+ * blocks.  rx and tx are called by the worker that owns the port, all the rest
+ * by the control thread: open and close while no worker has the port, status
+ * and the setters also while one is in rx or tx of the same device.
+ * This header is part of the core; the drivers behind it use the system.
+ */
+
+#ifndef AGL_PORT_H
+#define AGL_PORT_H 1
+
+#include "pkt/pkt.h"
+
+/* A driver's device; drivers put this first in their own struct. */
+struct agl_dev {
+    const struct agl_dev_class *class;
+    /* Received frames that the driver itself had to drop: too long, GSO that
+     * it cannot cut, lost by the device.  Written by the worker. */
+    uint64_t rx_errors;
+};
+
+struct agl_dev_status {
+    bool link_up;
+    uint32_t mtu;               /* Bytes of IP packet. */
+    uint32_t speed;             /* Mb/s, 0 if not known. */
+    uint8_t mac[6];
+};
+
+struct agl_dev_class {
+    const char *type;           /* "afpacket", "tap", ... */
+    const char *usage;          /* Of the argument, for --help. */
+
+    /* Opens a device; 'arg' is what followed "TYPE:" (may be "").  Returns 0
+     * and '*dev', or a positive errno and '*error', a malloc'd sentence. */
+    int (*open)(const char *name, const char *arg, struct agl_dev **dev,
+                char **error);
+    void (*close)(struct agl_dev *);
+
+    /* Fills 'pkts' with up to 'max' received frames from 'pool'. */
+    uint32_t (*rx)(struct agl_dev *, struct agl_pool *pool,
+                   struct agl_pkt *pkts[], uint32_t max);
+
+    /* Sends frames; returns how many, from the first, the device was done
+     * with: the rest found it full or down.  A frame among those that the
+     * device will never take (too long, say) gets 'len' 0, which tells it from
+     * those sent.  The packets stay the caller's: it frees and counts all. */
+    uint32_t (*tx)(struct agl_dev *, struct agl_pkt *const pkts[], uint32_t n);
+
+    /* A descriptor that is readable (level-triggered) when rx has something,
+     * or -1 if the device must be polled (then the worker never sleeps).  Ask
+     * rx until it returns 0 before a wait: what a driver holds back because of
+     * 'max' does not show here. */
+    int (*fd)(const struct agl_dev *);
+
+    void (*status)(struct agl_dev *, struct agl_dev_status *);
+    /* NULL if the device has no such setting; 0 or a positive errno. */
+    int (*set_mtu)(struct agl_dev *, uint32_t mtu);
+    int (*set_up)(struct agl_dev *, bool up);
+    int (*set_mac)(struct agl_dev *, const uint8_t mac[6]);
+};
+
+extern const struct agl_dev_class agl_dev_afpacket;
+extern const struct agl_dev_class agl_dev_tap;
+extern const struct agl_dev_class agl_dev_unix;
+extern const struct agl_dev_class agl_dev_pcap;
+
+/* All drivers, NULL-terminated (port/classes.c). */
+extern const struct agl_dev_class *const agl_dev_classes[];
+
+#endif /* port/port.h */

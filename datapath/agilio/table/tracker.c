@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tracker.c - L1: the exact match flow tracker of one worker.
+ *
+ *     buckets                                           keys
+ *     +-------------------------------------------+     +-----------------+
+ *     | epoch, 8 tags              one cache line |     | 8 times n words |
+ *     | 8 entries: flow, use, count       3 lines |     +-----------------+
+ *     +-------------------------------------------+     | 8 times n words |
+ *     | ...                                       |     +-----------------+
+ *
+ * A hash leads to a bucket, and there to the ways whose tag is that hash; the
+ * key of such a way is then compared in full.  A lookup touches the line of
+ * tags, and of a hit the entry, its key and the flow's slot.
+ *
+ * Keys have only the words that the interest has, n of them, one after the
+ * other: they lie as close as the policy allows.  When the interest changes so
+ * does n, and nothing in the tracker means anything any more.  'epoch' then
+ * takes the new seq of the interest; a bucket that has an older one counts as
+ * empty, and is made so when it is next used.
+ *
+ * Memory: 32 bytes per entry, and up to 136 for the key, of which only what
+ * the interest needs is ever touched.
+ *
+ * Owned by one worker, which calls lookup and learn for each packet and dump
+ * between bursts; nothing locks.
+ */
+
+#include "table/tracker.h"
+
+#include "table/hash.h"
+
+#define WAYS 8
+#define MAX_ENTRIES (UINT32_C(1) << 28)
+#define DUMP_STEP 4096          /* Entries that one dump looks at. */
+
+struct entry {
+    uint32_t flow_id;
+    uint32_t generation;        /* Of the flow's slot when it was learned. */
+    uint64_t used;
+    uint64_t packets;
+};
+
+struct bucket {
+    uint64_t epoch;
+    uint32_t tags[WAYS];        /* 0: empty. */
+    uint8_t pad[24];
+    struct entry entries[WAYS];
+};
+AGILIO_ASSERT_SIZE(struct bucket, 4 * AGILIO_CACHE_LINE);
+
+struct agl_tracker {
+    uint64_t seed;
+    uint64_t epoch;             /* The seq of the interest in 'select'. */
+    struct agl_select select;
+    uint32_t n_buckets;         /* A power of two. */
+    uint64_t *keys;             /* One of select.n words per entry. */
+    struct bucket buckets[] __attribute__((aligned(AGILIO_CACHE_LINE)));
+};
+
+struct agl_tracker *
+agl_tracker_create(uint32_t n_entries)
+{
+    struct agl_tracker *t;
+    uint32_t n = WAYS;
+
+    if (n_entries > MAX_ENTRIES) {
+        return NULL;
+    }
+    while (n < n_entries) {
+        n *= 2;
+    }
+    t = agl_env_alloc(sizeof *t + (size_t) n / WAYS * sizeof t->buckets[0]
+                      + (size_t) n * sizeof(struct agilio_key));
+    if (t) {
+        t->seed = agl_env_random();
+        t->n_buckets = n / WAYS;
+        t->keys = (uint64_t *) &t->buckets[t->n_buckets];
+    }
+    return t;
+}
+
+void
+agl_tracker_destroy(struct agl_tracker *t)
+{
+    if (t) {
+        agl_env_free(t);
+    }
+}
+
+uint32_t
+agl_tracker_capacity(const struct agl_tracker *t)
+{
+    return t->n_buckets * WAYS;
+}
+
+/* Follows the interest of 'flows'; all entries are stale if it changed. */
+static void
+follow_interest(struct agl_tracker *t, const struct agl_flow_table *flows)
+{
+    const struct agilio_key *interest;
+    uint64_t seq;
+
+    interest = agl_flow_table_interest(flows, &seq);
+    if (AGILIO_LIKELY(t->epoch == seq)) {
+        return;
+    }
+    t->epoch = seq;
+    t->select.n = 0;
+    for (unsigned int i = 0; i < AGILIO_KEY_WORDS; i++) {
+        uint64_t bits = agl_key_word(interest, i);
+
+        if (bits) {
+            agl_select_add(&t->select, i, bits);
+        }
+    }
+}
+
+/* The bucket for 'hash', without what is left in it from another epoch. */
+static struct bucket *
+bucket_of(struct agl_tracker *t, uint32_t hash)
+{
+    struct bucket *bucket = &t->buckets[hash & (t->n_buckets - 1)];
+
+    if (bucket->epoch != t->epoch) {
+        memset(bucket->tags, 0, sizeof bucket->tags);
+        bucket->epoch = t->epoch;
+    }
+    return bucket;
+}
+
+/* A hash's tag, which is not 0.  (Its low bits lead to the bucket, so where
+ * there is more than one bucket they tell nothing inside of it.) */
+static uint32_t
+tag_of(uint32_t hash)
+{
+    return hash | 1;
+}
+
+static uint64_t *
+key_of(const struct agl_tracker *t, const struct bucket *bucket, uint32_t way)
+{
+    size_t i = (size_t) (bucket - t->buckets) * WAYS + way;
+
+    return &t->keys[i * t->select.n];
+}
+
+/* The way in 'bucket' that has the key of 'tk', WAYS if none. */
+static uint32_t
+find_way(const struct agl_tracker *t, const struct bucket *bucket,
+         const struct agl_tracker_key *tk)
+{
+    uint32_t tag = tag_of(tk->hash);
+    uint32_t way;
+
+    for (way = 0; way < WAYS; way++) {
+        if (bucket->tags[way] == tag
+            && agl_words_equal(key_of(t, bucket, way), tk->words,
+                               t->select.n)) {
+            break;
+        }
+    }
+    return way;
+}
+
+/* The flow that 'entry' stands for, NULL if the entry is stale. */
+static struct agl_flow *
+flow_of(const struct agl_flow_table *flows, const struct entry *entry)
+{
+    return agl_flow_table_get(flows, entry->flow_id, entry->generation);
+}
+
+struct agl_flow *
+agl_tracker_lookup(struct agl_tracker *t, const struct agl_flow_table *flows,
+                   const struct agilio_key *key, uint64_t now,
+                   struct agl_tracker_key *tk)
+{
+    struct bucket *bucket;
+    struct agl_flow *flow;
+    uint32_t way;
+
+    follow_interest(t, flows);
+    tk->epoch = t->epoch;
+    tk->hash = agl_select_key(&t->select, key, t->seed, tk->words);
+
+    bucket = bucket_of(t, tk->hash);
+    way = find_way(t, bucket, tk);
+    if (way == WAYS) {
+        return NULL;
+    }
+    flow = flow_of(flows, &bucket->entries[way]);
+    if (flow) {
+        bucket->entries[way].used = now;
+        bucket->entries[way].packets++;
+    }
+    return flow;
+}
+
+/* The way to learn something new in: empty or stale, else the one unused for
+ * longest, and then '*live'. */
+static uint32_t
+find_victim(const struct agl_flow_table *flows, const struct bucket *bucket,
+            bool *live)
+{
+    uint32_t oldest = 0;
+
+    for (uint32_t way = 0; way < WAYS; way++) {
+        const struct entry *entry = &bucket->entries[way];
+
+        if (!bucket->tags[way] || !flow_of(flows, entry)) {
+            *live = false;
+            return way;
+        }
+        if (entry->used < bucket->entries[oldest].used) {
+            oldest = way;
+        }
+    }
+    *live = true;
+    return oldest;
+}
+
+bool
+agl_tracker_learn(struct agl_tracker *t, const struct agl_flow_table *flows,
+                  const struct agl_tracker_key *tk,
+                  const struct agl_flow *flow, uint64_t now)
+{
+    uint32_t generation = agl_flow_table_generation(flows, flow->id);
+    struct bucket *bucket;
+    struct entry *entry;
+    bool evicts = false;
+    uint32_t way;
+
+    if (tk->epoch != t->epoch
+        || agl_flow_table_get(flows, flow->id, generation) != flow) {
+        return false;
+    }
+
+    bucket = bucket_of(t, tk->hash);
+    way = find_way(t, bucket, tk);
+    if (way == WAYS) {
+        way = find_victim(flows, bucket, &evicts);
+        bucket->tags[way] = tag_of(tk->hash);
+        memcpy(key_of(t, bucket, way), tk->words,
+               t->select.n * sizeof tk->words[0]);
+        bucket->entries[way].packets = 0;
+    }
+    entry = &bucket->entries[way];
+    if (entry->flow_id != flow->id || entry->generation != generation) {
+        entry->packets = 0;
+    }
+    entry->flow_id = flow->id;
+    entry->generation = generation;
+    entry->used = now;
+    entry->packets++;
+    return evicts;
+}
+
+static void
+dump_entry(const struct agl_tracker *t, const struct bucket *bucket,
+           uint32_t way, struct agilio_tracker_entry *out)
+{
+    const struct entry *entry = &bucket->entries[way];
+    const uint64_t *words = key_of(t, bucket, way);
+
+    memset(out, 0, sizeof *out);
+    out->flow_id = agilio_to_le32(entry->flow_id);
+    out->packets = agilio_to_le64(entry->packets);
+    out->used = agilio_to_le64(entry->used);
+    for (uint32_t i = 0; i < t->select.n; i++) {
+        memcpy((uint8_t *) &out->key + t->select.index[i] * sizeof words[i],
+               &words[i], sizeof words[i]);
+    }
+}
+
+uint32_t
+agl_tracker_dump(const struct agl_tracker *t,
+                 const struct agl_flow_table *flows, uint32_t *cursor,
+                 struct agilio_tracker_entry *out, uint32_t max)
+{
+    uint32_t capacity = agl_tracker_capacity(t);
+    uint32_t i = *cursor;
+    uint32_t n = 0;
+    uint64_t seq;
+
+    agl_flow_table_interest(flows, &seq);
+    if (seq != t->epoch) {
+        i = capacity;           /* No entry is live. */
+    }
+    for (uint32_t step = 0; i < capacity && n < max && step < DUMP_STEP;
+         i++, step++) {
+        const struct bucket *bucket = &t->buckets[i / WAYS];
+        uint32_t way = i % WAYS;
+
+        if (bucket->epoch == t->epoch && bucket->tags[way]
+            && flow_of(flows, &bucket->entries[way])) {
+            dump_entry(t, bucket, way, &out[n++]);
+        }
+    }
+    *cursor = i < capacity ? i : 0;
+    return n;
+}

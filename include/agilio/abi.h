@@ -1,0 +1,546 @@
+/* SPDX-License-Identifier: (BSD-3-Clause OR GPL-2.0) */
+/*
+ * abi.h - all that a NIC and its host agree on.  This file is the ABI's
+ * document; ring.h has the rings, msg.h the control messages.
+ *
+ * A "function" is one shared-memory region plus doorbells: BAR2 and MSI-X of
+ * an ivshmem PCI device for a VM, a mapped fd and eventfds for a process (both
+ * by the ivshmem server protocol on one Unix socket).  The physical function
+ * (PF) controls the NIC; a virtual function (VF) only has packets.
+ *
+ *     region                                           offsets are in bytes
+ *     +--------------------------+ 0
+ *     | struct agilio_region     |  identity, offsets, NIC state, clock
+ *     +--------------------------+ control[0].ring_ofs ...
+ *     | control rings            |  host to NIC, NIC to host         (PF only)
+ *     +--------------------------+ ports_ofs
+ *     | struct agilio_port[]     |  what ports there are, their counters
+ *     +--------------------------+ counters_ofs
+ *     | agilio_le64[]            |  AGILIO_COUNTERS, one row per worker
+ *     +--------------------------+ flows_ofs
+ *     | struct agilio_flow_stats |  one row of max_flows per worker  (PF only)
+ *     +--------------------------+ qps_ofs
+ *     | struct agilio_qp[]       |  one queue pair per port and worker
+ *     +--------------------------+
+ *     | packet rings             |
+ *     +--------------------------+ region_size
+ *
+ * Who writes what: the NIC writes everything but the host's half of each ring
+ * and struct agilio_region's host line.  Neither side believes what it reads
+ * from memory that the other can write: it copies once, checks the copy, and
+ * uses only the copy.
+ */
+
+#ifndef AGILIO_ABI_H
+#define AGILIO_ABI_H 1
+
+#include "agilio/platform.h"
+#include "agilio/ring.h"
+
+/* ## ------- ##
+ * ## Region. ##
+ * ## ------- ## */
+
+#define AGILIO_MAGIC UINT64_C(0x31304f494c494741)       /* "AGILIO01" */
+#define AGILIO_ABI_MIN 1
+#define AGILIO_ABI_MAX 1
+
+/* Feature bits; what both sides have is negotiated in HELLO. */
+#define AGILIO_F_TRACE (UINT64_C(1) << 0)               /* TRACKER_DUMP. */
+#define AGILIO_FEATURES AGILIO_F_TRACE
+
+enum agilio_function_type {
+    AGILIO_FUNCTION_PF = 1,
+    AGILIO_FUNCTION_VF = 2,
+};
+
+enum agilio_nic_state {
+    AGILIO_NIC_BOOTING = 0,
+    AGILIO_NIC_READY = 1,
+    AGILIO_NIC_STOPPED = 2,
+};
+
+/* ivshmem peer ids and doorbell vectors, the same in both directions. */
+#define AGILIO_PEER_NIC 0
+#define AGILIO_PEER_HOST 1
+enum agilio_vector {
+    AGILIO_VECTOR_CONTROL = 0,
+    AGILIO_VECTOR_PACKETS = 1,
+    AGILIO_N_VECTORS
+};
+
+/* Where a ring lies. */
+struct agilio_ring_place {
+    agilio_le64 ring_ofs;       /* struct agilio_ring. */
+    agilio_le64 body_ofs;       /* Its granules. */
+    agilio_le32 n_granules;     /* A power of two. */
+    agilio_le32 pad;
+};
+AGILIO_ASSERT_SIZE(struct agilio_ring_place, 24);
+
+/* The head of the region.  The first 64 bytes hold still for all versions. */
+struct agilio_region {
+    agilio_le64 magic;          /* AGILIO_MAGIC. */
+    agilio_le16 abi_min;        /* Versions that the NIC speaks. */
+    agilio_le16 abi_max;
+    agilio_le32 type;           /* enum agilio_function_type. */
+    agilio_le64 features;       /* AGILIO_F_*: what the NIC can do. */
+    agilio_le64 region_size;
+    agilio_le64 boot_id;        /* Random; another one is another NIC. */
+    uint8_t pad0[24];
+
+    /* Line 1: geometry, constant while the function lives. */
+    agilio_le64 ports_ofs;
+    agilio_le64 counters_ofs;
+    agilio_le64 flows_ofs;
+    agilio_le64 qps_ofs;
+    agilio_le32 n_ports;        /* Entries at ports_ofs. */
+    agilio_le32 n_counters;     /* Per worker; >= what we know, or less. */
+    agilio_le32 max_flows;      /* Flow ids run from 0 to max_flows - 1. */
+    agilio_le32 n_workers;
+    agilio_le32 n_qps;
+    agilio_le32 max_masks;
+    uint8_t pad1[8];
+
+    /* Lines 2-4: the control rings, [0] host to NIC, [1] NIC to host. */
+    struct agilio_ring_place control[2];
+    uint8_t pad2[16];
+
+    /* Written by the NIC as it runs. */
+    agilio_le32 state;          /* enum agilio_nic_state. */
+    agilio_le32 port_seq;       /* Changes whenever a port's entry does. */
+    agilio_le64 clock;          /* NIC time, ns since it started. */
+    agilio_le64 heartbeat;      /* Rises while the control thread lives. */
+    uint8_t pad3[40];
+
+    /* Written by the host. */
+    agilio_le64 host_epoch;     /* As in its last HELLO; 0 = no host. */
+    uint8_t pad4[56];
+};
+AGILIO_ASSERT_SIZE(struct agilio_region, 320);
+AGILIO_ASSERT_OFFSET(struct agilio_region, ports_ofs, 64);
+AGILIO_ASSERT_OFFSET(struct agilio_region, control, 128);
+AGILIO_ASSERT_OFFSET(struct agilio_region, state, 192);
+AGILIO_ASSERT_OFFSET(struct agilio_region, host_epoch, 256);
+
+/* ## ------ ##
+ * ## Ports. ##
+ * ## ------ ##
+ *
+ * A port id names a port for the NIC's whole life: the slot in the port table
+ * in the low half, the slot's incarnation (never 0) in the high half.  A flow
+ * that names a port that is gone can therefore not hit a new one by accident.
+ * 0 is no port. */
+
+#define AGILIO_MAX_PORTS 64
+#define AGILIO_PORT_NAME_LEN 32
+#define AGILIO_PORT_NONE 0
+
+static inline uint32_t
+agilio_port_slot(uint32_t port_id)
+{
+    return port_id & 0xffff;
+}
+
+static inline uint32_t
+agilio_port_id(uint32_t slot, uint32_t incarnation)
+{
+    return incarnation << 16 | slot;
+}
+
+#define AGILIO_PORT_ADMIN_UP (1u << 0)  /* The host wants it up. */
+#define AGILIO_PORT_LINK_UP (1u << 1)   /* There is carrier. */
+
+/* Written by the worker that owns the port's queue; host: read only. */
+struct agilio_port_stats {
+    agilio_le64 rx_packets;
+    agilio_le64 rx_bytes;
+    agilio_le64 rx_dropped;
+    agilio_le64 rx_errors;
+    agilio_le64 tx_packets;
+    agilio_le64 tx_bytes;
+    agilio_le64 tx_dropped;
+    agilio_le64 tx_errors;
+};
+AGILIO_ASSERT_SIZE(struct agilio_port_stats, 64);
+
+struct agilio_port {
+    agilio_le32 seq;            /* Odd while the NIC is writing the line. */
+    agilio_le32 id;             /* AGILIO_PORT_NONE: the slot is empty. */
+    agilio_le32 flags;          /* AGILIO_PORT_*. */
+    agilio_le32 mtu;            /* Bytes of IP packet. */
+    agilio_le32 speed;          /* Mb/s, 0 if not known. */
+    uint8_t mac[6];
+    uint8_t pad0[6];
+    char name[AGILIO_PORT_NAME_LEN];    /* Null-padded and -terminated. */
+    struct agilio_port_stats stats;
+};
+AGILIO_ASSERT_SIZE(struct agilio_port, 128);
+AGILIO_ASSERT_OFFSET(struct agilio_port, stats, 64);
+
+/* A queue pair carries packets between one port and the host: what the port
+ * received and the NIC could not finish, and what the host sends. */
+struct agilio_qp {
+    agilio_le32 port_slot;
+    agilio_le32 worker;
+    struct agilio_ring_place to_host;
+    struct agilio_ring_place from_host;
+    uint8_t pad[8];
+};
+AGILIO_ASSERT_SIZE(struct agilio_qp, 64);
+
+/* ## ----------------- ##
+ * ## Packets to a host ##
+ * ## ----------------- ##
+ *
+ * A record of a packet ring: this descriptor, 'meta_len' bytes of struct
+ * agilio_resume if AGILIO_DESC_RESUMED, then the frame, without FCS.
+ *
+ *     0        4        8       12       16                24              32
+ *     +--------+--------+--------+--------+-----------------+---------------+
+ *     | len    |flg meta| port   | reason | timestamp       | 0             |
+ *     +--------+--------+--------+--------+-----------------+---------------+
+ */
+
+#define AGILIO_MAX_FRAME 9728           /* Bytes, without FCS. */
+#define AGILIO_DESC_RESUMED (1u << 0)   /* A struct agilio_resume follows. */
+
+struct agilio_desc {
+    agilio_le32 len;            /* Descriptor + metadata + frame, in bytes. */
+    agilio_le16 flags;          /* AGILIO_DESC_*. */
+    agilio_le16 meta_len;
+    agilio_le32 port;           /* To the host: id of the port received on.
+                                 * From the host: id of the port to send on. */
+    agilio_le32 reason;         /* To the host: enum agilio_fallback. */
+    agilio_le64 timestamp;      /* To the host: NIC clock at reception. */
+    uint8_t pad[8];
+};
+AGILIO_ASSERT_SIZE(struct agilio_desc, 32);
+
+/* Why a packet comes to the host. */
+enum agilio_fallback {
+    AGILIO_FALLBACK_MISS = 0,   /* No flow on the NIC: not learned yet. */
+    AGILIO_FALLBACK_HOST = 1,   /* A flow that is for the host itself. */
+    AGILIO_FALLBACK_UNABLE = 2, /* A flow that the NIC cannot do. */
+    AGILIO_N_FALLBACKS
+};
+
+/* What the NIC already did to a packet that the host must go on with: the
+ * host takes it up where 'recirc_id' says, with this metadata. */
+struct agilio_resume {
+    agilio_le32 recirc_id;
+    agilio_le32 dp_hash;
+    agilio_le32 pkt_mark;
+    agilio_le32 skb_priority;
+    agilio_le32 in_port;        /* Port id that the next lookup must see. */
+    uint8_t ct_state;
+    uint8_t ct_nw_proto;
+    agilio_le16 ct_zone;
+    agilio_le32 ct_mark;
+    uint8_t pad0[4];
+    agilio_be64 ct_label[2];
+
+    /* The tunnel that the packet came out of; absent if all of tun_dst is 0.
+     * IPv4 addresses are IPv4-mapped (::ffff:a.b.c.d). */
+    agilio_be64 tun_id;
+    uint8_t tun_src[16];
+    uint8_t tun_dst[16];
+    agilio_le16 tun_flags;      /* FLOW_TNL_F_* of OVS. */
+    uint8_t tun_tos;
+    uint8_t tun_ttl;
+    agilio_be16 tun_tp_src;
+    agilio_be16 tun_tp_dst;
+    agilio_be16 gbp_id;
+    uint8_t gbp_flags;
+    uint8_t opts_len;           /* Bytes of Geneve options that follow. */
+    uint8_t pad1[4];
+};
+AGILIO_ASSERT_SIZE(struct agilio_resume, 104);
+AGILIO_ASSERT_OFFSET(struct agilio_resume, tun_id, 48);
+#define AGILIO_MAX_META (sizeof(struct agilio_resume) + 252)
+#define AGILIO_MAX_RECORD \
+    (sizeof(struct agilio_desc) + AGILIO_MAX_META + AGILIO_MAX_FRAME)
+
+/* ## ---------------- ##
+ * ## Flow statistics. ##
+ * ## ---------------- ##
+ *
+ * One per flow id and worker, written by the worker with plain 64-bit stores
+ * as it counts.  The host sums the workers' rows.  'used' is in the NIC's
+ * clock: a host converts the age (region clock - used), never the time. */
+struct agilio_flow_stats {
+    agilio_le64 packets;
+    agilio_le64 bytes;
+    agilio_le64 used;           /* NIC clock at the last packet, 0 = never. */
+    agilio_le16 tcp_flags;      /* All that were seen, ORed, low 12 bits. */
+    uint8_t pad[6];
+};
+AGILIO_ASSERT_SIZE(struct agilio_flow_stats, 32);
+
+/* ## -------------- ##
+ * ## Key and match. ##
+ * ## -------------- ##
+ *
+ * What a packet looks like to a flow.  Fields that a packet does not have are
+ * zero.  The meaning of each is that of the same-named member of OVS's struct
+ * flow (so VLAN TCIs carry the CFI bit when there is a tag; ICMP type and code
+ * are in tp_src and tp_dst; ARP addresses in nw_src and nw_dst; nw_frag is
+ * FLOW_NW_FRAG_*).
+ *
+ *           0       1       2       3       4       5       6       7
+ *       +-------------------------------+-------------------------------+
+ *  w0   | in_port                       | recirc_id                     |
+ *  w1   | eth_dst                                       | eth_type      |
+ *  w2   | eth_src                                       | tcp_flags     |
+ *  w3   | vlan[0] tpid  | tci           | vlan[1] tpid  | tci           |
+ *  w4   | mpls_lse[0]                   | mpls_lse[1]                   |
+ *  w5   | mpls_lse[2]                   | proto | tos   | ttl   | frag  |
+ *  w6   | nw_src                        | nw_dst                        |
+ *  w7-8 | ipv6_src                                                      |
+ *  w9-10| ipv6_dst                                                      |
+ *  w11  | ipv6_label                    | tp_src        | tp_dst        |
+ *  w12-3| nd_target                                                     |
+ *  w14  | arp_sha                                       | 0             |
+ *  w15  | arp_tha                                       | 0             |
+ *  w16  | igmp_group                    | 0                             |
+ *       +---------------------------------------------------------------+ */
+
+struct agilio_vlan {
+    agilio_be16 tpid;
+    agilio_be16 tci;
+};
+
+struct agilio_key {
+    agilio_le32 in_port;
+    agilio_le32 recirc_id;
+    uint8_t eth_dst[6];
+    agilio_be16 eth_type;
+    uint8_t eth_src[6];
+    agilio_be16 tcp_flags;
+    struct agilio_vlan vlan[2];
+    agilio_be32 mpls_lse[3];
+    uint8_t nw_proto;
+    uint8_t nw_tos;
+    uint8_t nw_ttl;
+    uint8_t nw_frag;
+    agilio_be32 nw_src;
+    agilio_be32 nw_dst;
+    uint8_t ipv6_src[16];
+    uint8_t ipv6_dst[16];
+    agilio_be32 ipv6_label;
+    agilio_be16 tp_src;
+    agilio_be16 tp_dst;
+    uint8_t nd_target[16];
+    uint8_t arp_sha[6];
+    uint8_t pad0[2];
+    uint8_t arp_tha[6];
+    uint8_t pad1[2];
+    agilio_be32 igmp_group;
+    uint8_t pad2[4];
+} __attribute__((aligned(8)));
+#define AGILIO_KEY_WORDS 17
+AGILIO_ASSERT_SIZE(struct agilio_key, AGILIO_KEY_WORDS * 8);
+AGILIO_ASSERT_OFFSET(struct agilio_key, eth_src, 16);
+AGILIO_ASSERT_OFFSET(struct agilio_key, mpls_lse, 32);
+AGILIO_ASSERT_OFFSET(struct agilio_key, nw_src, 48);
+AGILIO_ASSERT_OFFSET(struct agilio_key, ipv6_label, 88);
+AGILIO_ASSERT_OFFSET(struct agilio_key, igmp_group, 128);
+
+/* Every field of the key: name, member, how to print it. */
+#define AGILIO_FIELDS(FIELD)                    \
+    FIELD(in_port, in_port, LE32)               \
+    FIELD(recirc_id, recirc_id, LE32)           \
+    FIELD(eth_dst, eth_dst, MAC)                \
+    FIELD(eth_type, eth_type, HEX16)            \
+    FIELD(eth_src, eth_src, MAC)                \
+    FIELD(tcp_flags, tcp_flags, HEX16)          \
+    FIELD(vlan0_tpid, vlan[0].tpid, HEX16)      \
+    FIELD(vlan0_tci, vlan[0].tci, HEX16)        \
+    FIELD(vlan1_tpid, vlan[1].tpid, HEX16)      \
+    FIELD(vlan1_tci, vlan[1].tci, HEX16)        \
+    FIELD(mpls_lse0, mpls_lse[0], HEX32)        \
+    FIELD(mpls_lse1, mpls_lse[1], HEX32)        \
+    FIELD(mpls_lse2, mpls_lse[2], HEX32)        \
+    FIELD(nw_proto, nw_proto, DEC8)             \
+    FIELD(nw_tos, nw_tos, HEX8)                 \
+    FIELD(nw_ttl, nw_ttl, DEC8)                 \
+    FIELD(nw_frag, nw_frag, HEX8)               \
+    FIELD(nw_src, nw_src, IPV4)                 \
+    FIELD(nw_dst, nw_dst, IPV4)                 \
+    FIELD(ipv6_src, ipv6_src, IPV6)             \
+    FIELD(ipv6_dst, ipv6_dst, IPV6)             \
+    FIELD(ipv6_label, ipv6_label, HEX32)        \
+    FIELD(tp_src, tp_src, DEC16)                \
+    FIELD(tp_dst, tp_dst, DEC16)                \
+    FIELD(nd_target, nd_target, IPV6)           \
+    FIELD(arp_sha, arp_sha, MAC)                \
+    FIELD(arp_tha, arp_tha, MAC)                \
+    FIELD(igmp_group, igmp_group, HEX32)
+
+/* ## ---------------- ##
+ * ## Action programs. ##
+ * ## ---------------- ##
+ *
+ * A flow's program is a list of these, in the order of execution; each starts
+ * with struct agilio_action and its length is a multiple of 4.  An empty
+ * program drops.  SET_* actions change the bits that are 1 in the mask, fix
+ * the checksums that cover them, and leave a packet alone that does not have
+ * the header (as OVS does). */
+
+#define AGILIO_ACTIONS(ACTION)                                          \
+    ACTION(OUTPUT, output, "send a copy to a port")                     \
+    ACTION(TO_HOST, to_host, "give the packet to the host")             \
+    ACTION(PUSH_VLAN, push_vlan, "push an 802.1Q or 802.1ad tag")       \
+    ACTION(POP_VLAN, pop_vlan, "pop the outer tag")                     \
+    ACTION(SET_ETH, set_eth, "set Ethernet addresses")                  \
+    ACTION(SET_IPV4, set_ipv4, "set IPv4 addresses, TOS, TTL")          \
+    ACTION(SET_IPV6, set_ipv6, "set IPv6 addresses, label, class, hops") \
+    ACTION(SET_TCP, set_tcp, "set TCP ports")                           \
+    ACTION(SET_UDP, set_udp, "set UDP ports")                           \
+    ACTION(SET_SCTP, set_sctp, "set SCTP ports")                        \
+    ACTION(SET_ICMP, set_icmp, "set ICMP or ICMPv6 type and code")      \
+    ACTION(SET_ARP, set_arp, "set ARP addresses and operation")         \
+    ACTION(SET_ND, set_nd, "set ND target and link-layer addresses")
+
+enum agilio_action_type {
+    AGILIO_ACTION_NONE,
+#define AGILIO_ACTION(ENUM, NAME, HELP) AGILIO_ACTION_##ENUM,
+    AGILIO_ACTIONS(AGILIO_ACTION)
+#undef AGILIO_ACTION
+    AGILIO_N_ACTIONS
+};
+
+#define AGILIO_MAX_PROGRAM 2048         /* Bytes of program on the wire. */
+#define AGILIO_MAX_OUTPUTS 64           /* OUTPUTs in one program. */
+
+struct agilio_action {
+    agilio_le16 type;           /* enum agilio_action_type. */
+    agilio_le16 len;            /* Bytes, this header included. */
+} __attribute__((aligned(4)));
+AGILIO_ASSERT_SIZE(struct agilio_action, 4);
+
+struct agilio_action_output {
+    struct agilio_action action;
+    agilio_le32 port;           /* Port id. */
+};
+AGILIO_ASSERT_SIZE(struct agilio_action_output, 8);
+
+/* Must be the only action of its program.  The host counts the packet. */
+struct agilio_action_to_host {
+    struct agilio_action action;
+    agilio_le32 reason;         /* AGILIO_FALLBACK_HOST or _UNABLE. */
+};
+AGILIO_ASSERT_SIZE(struct agilio_action_to_host, 8);
+
+struct agilio_action_push_vlan {
+    struct agilio_action action;
+    agilio_be16 tpid;
+    agilio_be16 tci;            /* The CFI bit (of OVS) is not sent. */
+};
+AGILIO_ASSERT_SIZE(struct agilio_action_push_vlan, 8);
+
+struct agilio_action_pop_vlan {
+    struct agilio_action action;
+};
+AGILIO_ASSERT_SIZE(struct agilio_action_pop_vlan, 4);
+
+struct agilio_action_set_eth {
+    struct agilio_action action;
+    uint8_t src[6], dst[6];
+    uint8_t src_mask[6], dst_mask[6];
+};
+AGILIO_ASSERT_SIZE(struct agilio_action_set_eth, 28);
+
+struct agilio_action_set_ipv4 {
+    struct agilio_action action;
+    agilio_be32 src, dst;
+    agilio_be32 src_mask, dst_mask;
+    uint8_t tos, ttl;
+    uint8_t tos_mask, ttl_mask;
+};
+AGILIO_ASSERT_SIZE(struct agilio_action_set_ipv4, 24);
+
+struct agilio_action_set_ipv6 {
+    struct agilio_action action;
+    uint8_t src[16], dst[16];
+    uint8_t src_mask[16], dst_mask[16];
+    agilio_be32 label, label_mask;
+    uint8_t tclass, hlimit;
+    uint8_t tclass_mask, hlimit_mask;
+};
+AGILIO_ASSERT_SIZE(struct agilio_action_set_ipv6, 80);
+
+/* SET_TCP, SET_UDP, SET_SCTP. */
+struct agilio_action_set_ports {
+    struct agilio_action action;
+    agilio_be16 src, dst;
+    agilio_be16 src_mask, dst_mask;
+};
+AGILIO_ASSERT_SIZE(struct agilio_action_set_ports, 12);
+
+struct agilio_action_set_icmp {
+    struct agilio_action action;
+    uint8_t type, code;
+    uint8_t type_mask, code_mask;
+};
+AGILIO_ASSERT_SIZE(struct agilio_action_set_icmp, 8);
+
+struct agilio_action_set_arp {
+    struct agilio_action action;
+    agilio_be32 spa, tpa;
+    agilio_be32 spa_mask, tpa_mask;
+    uint8_t sha[6], tha[6];
+    uint8_t sha_mask[6], tha_mask[6];
+    agilio_be16 op, op_mask;
+};
+AGILIO_ASSERT_SIZE(struct agilio_action_set_arp, 48);
+
+struct agilio_action_set_nd {
+    struct agilio_action action;
+    uint8_t target[16], target_mask[16];
+    uint8_t sll[6], tll[6];
+    uint8_t sll_mask[6], tll_mask[6];
+};
+AGILIO_ASSERT_SIZE(struct agilio_action_set_nd, 60);
+
+/* ## --------- ##
+ * ## Counters. ##
+ * ## --------- ##
+ *
+ * One 64-bit counter per row and worker, at counters_ofs.  A packet raises
+ * exactly one of HIT rows or FALLBACK_MISS, and at most one FALLBACK or DROP
+ * row says that it was not sent as its flow wanted.  New rows go to the end
+ * of their kind only together with a new AGILIO_ABI_MAX. */
+
+#define AGILIO_COUNTERS(COUNTER)                                             \
+    COUNTER(L1_HIT, HIT, "found in the exact match flow tracker")            \
+    COUNTER(L2_HIT, HIT, "found in the mask tables, and learned")            \
+    COUNTER(FALLBACK_MISS, FALLBACK, "not learned yet")                      \
+    COUNTER(FALLBACK_HOST, FALLBACK, "for the host itself")                  \
+    COUNTER(FALLBACK_UNABLE, FALLBACK, "not possible on the NIC")            \
+    COUNTER(HOST_TX, INFO, "sent for the host")                              \
+    COUNTER(CARRIED, INFO, "finished on the NIC")                            \
+    COUNTER(LEARNED, INFO, "entries made in the tracker")                    \
+    COUNTER(EVICTED, INFO, "live tracker entries pushed out")                \
+    COUNTER(DROP_RUNT, DROP, "shorter than an Ethernet header")              \
+    COUNTER(DROP_RX_DOWN, DROP, "received on a port that is down")           \
+    COUNTER(DROP_POLICY, DROP, "dropped by its flow")                        \
+    COUNTER(DROP_NO_HOST, DROP, "for the host, and no host is attached")     \
+    COUNTER(DROP_HOST_FULL, DROP, "for the host, whose ring is full")        \
+    COUNTER(DROP_HOST_TOO_BIG, DROP, "for the host, and too long for it")    \
+    COUNTER(DROP_TX_GONE, DROP, "to a port that no longer exists")           \
+    COUNTER(DROP_TX_DOWN, DROP, "to a port that is down")                    \
+    COUNTER(DROP_TX_MTU, DROP, "longer than the MTU of its output port")     \
+    COUNTER(DROP_TX_FULL, DROP, "the output port's queue is full")           \
+    COUNTER(DROP_TX_ERROR, DROP, "the output port's device refused it")      \
+    COUNTER(DROP_NO_BUFFER, DROP, "no buffer for the copies its flow makes") \
+    COUNTER(DROP_HOST_BAD, DROP, "malformed record from the host")
+
+enum agilio_counter {
+#define AGILIO_COUNTER(ENUM, KIND, HELP) AGILIO_COUNTER_##ENUM,
+    AGILIO_COUNTERS(AGILIO_COUNTER)
+#undef AGILIO_COUNTER
+    AGILIO_N_COUNTERS
+};
+
+#endif /* agilio/abi.h */

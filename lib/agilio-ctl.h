@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * agilio-ctl.h - the control channel: requests to the NIC and their replies.
+ *
+ *     any thread                          the agilio thread
+ *     agilio_ctl_send() -> request ring
+ *                  |                      agilio_ctl_run() <- reply ring
+ *                  +-> requests, waiting ----> answered ----> cb(), no lock
+ *
+ * The NIC answers in order, so the requests that wait are a queue, and a reply
+ * that is not to the first of them means that the NIC is broken.  Callbacks
+ * are called by the agilio thread only, one at a time, in the order of the
+ * requests, with no lock held.
+ *
+ * Owned by agilio-nic.c, which decides when it is open.
+ */
+
+#ifndef AGILIO_CTL_H
+#define AGILIO_CTL_H 1
+
+#include "agilio-nic.h"
+#include "openvswitch/list.h"
+#include "ovs-thread.h"
+
+struct agilio_ctl {
+    struct ovs_mutex mutex;
+
+    bool open OVS_GUARDED;
+    int kick_fd OVS_GUARDED;            /* Doorbell of the NIC. */
+    uint32_t session OVS_GUARDED;
+    uint32_t last_id OVS_GUARDED;
+    struct agilio_ring_end to_nic OVS_GUARDED;
+    struct agilio_ring_end from_nic OVS_GUARDED;
+    struct ovs_list waiting OVS_GUARDED;        /* struct request. */
+    struct ovs_list answered OVS_GUARDED;       /* struct request. */
+    bool port_event OVS_GUARDED;                /* One has come. */
+    const char *broken OVS_GUARDED;             /* Why, or NULL. */
+    uint8_t buf[AGILIO_MAX_MSG] OVS_GUARDED;
+};
+
+void agilio_ctl_init(struct agilio_ctl *);
+
+/* Opens the channel in the rings of 'map' for the session of 'epoch'.  Rings
+ * 'kick_fd', which stays the caller's, for the NIC. */
+void agilio_ctl_open(struct agilio_ctl *, const struct agilio_map *map,
+                     int kick_fd, uint64_t epoch);
+
+/* Closes the channel: nothing is sent any more, and what waits is answered
+ * with ENODEV.  Agilio thread. */
+void agilio_ctl_close(struct agilio_ctl *);
+
+/* As agilio_nic_send().  In the agilio thread it can be called too: then the
+ * replies that come meanwhile are kept, for agilio_ctl_run(). */
+int agilio_ctl_send(struct agilio_ctl *, enum agilio_msg_type,
+                    const void *body, size_t len,
+                    agilio_reply_cb *, void *aux);
+
+/* Takes replies and events, calls callbacks.  Returns NULL or why the
+ * connection has to be dropped (a constant string), and sets '*port_event' if
+ * the port table changed.  Agilio thread. */
+const char *agilio_ctl_run(struct agilio_ctl *, bool *port_event);
+
+/* Asks the NIC for its doorbell; if there is something to do already, wakes
+ * poll_block() at once.  Agilio thread. */
+void agilio_ctl_wait(struct agilio_ctl *);
+
+/* When the oldest request without an answer was sent, in agilio_now_ms();
+ * LLONG_MAX if there is none. */
+long long int agilio_ctl_oldest(struct agilio_ctl *);
+
+/* Milliseconds of real time: neither "ovs-appctl time/warp" nor a change of
+ * the date moves it, for the NIC does not know of these. */
+long long int agilio_now_ms(void);
+
+#endif /* agilio-ctl.h */

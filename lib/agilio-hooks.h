@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* The places where Open vSwitch calls Agilio.
+ *
+ * Each line that upstream/openvswitch/ inserts into Open vSwitch is a call of
+ * something declared here, or the braces around one.  The whole border is on
+ * this page; nothing else of ours is known to upstream's files.
+ *
+ * All of it can be called in every process: utilities and tests
+ * link the same library without ever having a NIC. */
+
+#ifndef AGILIO_HOOKS_H
+#define AGILIO_HOOKS_H 1
+
+#include <stdbool.h>
+#include "mpsc-queue.h"
+#include "openvswitch/types.h"
+
+struct dp_packet_batch;
+struct dpif_flow_attrs;
+struct dpif_flow_stats;
+struct netdev_class;
+struct netdev_rxq;
+struct smap;
+
+/* lib/netdev.c: the class of representors, registered beside netdev_linux.
+ * Its init() runs in every program that opens a netdev. */
+extern const struct netdev_class netdev_agilio_class;
+
+/* vswitchd/bridge.c: once in each round of the main loop, after the bridges
+ * were reconfigured, with Open_vSwitch's 'other_config'; and what that round
+ * has to wait for.  Main thread only. */
+void agilio_run(const struct smap *other_config);
+void agilio_wait(void);
+
+/* lib/dpif-netdev.c, in the thread that polls 'rxq', which is of datapath port
+ * 'port_no': true if 'batch', which was just received from it, holds packets
+ * to be resumed in mid-pipeline.  Their metadata is then complete, with
+ * 'port_no' as the one in_port, and they enter the datapath as recirculated
+ * packets do.  False for any other class's queues. */
+bool agilio_batch_is_resumed(const struct netdev_rxq *rxq,
+                             struct dp_packet_batch *batch,
+                             odp_port_t port_no);
+
+/* lib/dpif-netdev.c, before the last statistics of a flow are read, under the
+ * flow_mutex of its PMD thread: takes the flow off the NIC.  Returns true,
+ * with its final statistics in 'stats' and 'attrs' (as netdev_flow_get()
+ * gives them), if the NIC had it; that it executes no further packet is then
+ * certain.  Until the flow is deleted, netdev_flow_get() gives these figures
+ * too.  Waits for the NIC for a bounded time. */
+bool agilio_flow_stop(const ovs_u128 *mega_ufid,
+                      struct dpif_flow_stats *stats,
+                      struct dpif_flow_attrs *attrs);
+
+/* lib/dpif-netdev.c: an offload thread that found 'queue' empty sleeps until
+ * something is in it, quiescent for RCU; whoever appends says so afterwards.
+ * agilio_offload_wake() may be called in any thread. */
+void agilio_offload_wait(struct mpsc_queue *queue)
+    OVS_REQUIRES(queue->read_lock);
+void agilio_offload_wake(void);
+
+#endif /* agilio-hooks.h */

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * agilio-shadow.h - the flows that the datapath wants on the NIC.
+ *
+ * dpif-netdev asks for an offload once, when a flow is made, and never again.
+ * The shadow remembers what was asked, so that a NIC can be brought up to date
+ * at any time: after its restart, after a port came or went, after a refusal
+ * (agilio-residency.h).  The NIC's table is a subset of the shadow.
+ *
+ * A flow's statistics are what NICs counted for it while the flow was known
+ * here, over any number of changes and restarts (agilio-tally.h).
+ *
+ * Who calls: netdev-offload-agilio.c (offload threads, revalidators), agilio.c
+ * (revalidators), agilio-commands.c (main thread).  Everything is thread-safe.
+ * Nothing waits for the NIC, but for agilio_shadow_stop().
+ */
+
+#ifndef AGILIO_SHADOW_H
+#define AGILIO_SHADOW_H 1
+
+#include "dpif.h"
+#include "openvswitch/match.h"
+#include "openvswitch/types.h"
+
+struct netdev;
+struct nlattr;
+
+/* Adds the flow 'ufid', or changes it.  'netdev' is the port that it comes in
+ * by: an identity, for agilio_shadow_flush() and agilio_shadow_count(), never
+ * looked into.  'dpif_type' says which datapath's port numbers these are; the
+ * pointer counts, not the string (see netdev_get_dpif_type()). */
+void agilio_shadow_put(const struct netdev *netdev, const char *dpif_type,
+                       const struct match *, const struct nlattr *actions,
+                       size_t actions_len, const ovs_u128 *ufid);
+
+/* What the NIC counted for the flow, and whether it carries it.  Takes no
+ * lock.  Returns 0 or ENOENT. */
+int agilio_shadow_get(const ovs_u128 *ufid, struct dpif_flow_stats *,
+                      struct dpif_flow_attrs *);
+
+/* Takes the flow off the NIC and waits, a second at most, until that is done;
+ * then sets its final statistics, which agilio_shadow_get() gives as well
+ * until agilio_shadow_del().  Returns false if there is no such flow.
+ *
+ * Does not quiesce: a revalidator calls this in the middle of its ukeys. */
+bool agilio_shadow_stop(const ovs_u128 *ufid, struct dpif_flow_stats *,
+                        struct dpif_flow_attrs *);
+
+/* Forgets the flow.  Returns 0 or ENOENT. */
+int agilio_shadow_del(const ovs_u128 *ufid);
+
+/* Forgets all flows that were put for 'netdev'. */
+void agilio_shadow_flush(const struct netdev *);
+
+/* Adds to n_flows[i] the number of flows of 'netdev' that the NIC carries and
+ * offload thread i looks after. */
+void agilio_shadow_count(const struct netdev *, uint64_t n_flows[]);
+
+/* ## For the operator. ## */
+
+enum agilio_residency {
+    AGILIO_RESIDENT,            /* The NIC carries it. */
+    AGILIO_PENDING,             /* It will, with the NIC or port it waits for,
+                                 * or the reply that is to come. */
+    AGILIO_HOST,                /* It is the host's, for 'reason'. */
+    AGILIO_REFUSED,             /* The NIC did not take it, for 'reason'. */
+    AGILIO_N_RESIDENCIES
+};
+
+struct agilio_shadow_flow {
+    ovs_u128 ufid;
+    uint32_t nic_id;            /* UINT32_MAX if it has none. */
+    enum agilio_residency residency;
+    const char *reason;         /* NULL if there is nothing to explain. */
+    struct dpif_flow_stats stats;
+    const struct nlattr *actions;
+    size_t actions_len;
+    struct match match;
+};
+
+/* Calls 'visit' for each flow.  What it is shown is gone when it returns. */
+typedef void agilio_shadow_visit(const struct agilio_shadow_flow *, void *aux);
+void agilio_shadow_for_each(agilio_shadow_visit *, void *aux);
+
+#endif /* agilio-shadow.h */

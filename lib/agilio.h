@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* agilio.h - what joins the parts of Agilio in ovs-vswitchd.  What Open
+ * vSwitch itself calls is in agilio-hooks.h. */
+
+#ifndef AGILIO_H
+#define AGILIO_H 1
+
+/* Registers the flow API and the commands.  Called by the init() of netdev
+ * class "agilio", in every program that opens a netdev: does nothing more. */
+void agilio_init(void);
+
+/* lib/netdev-offload-agilio.c */
+extern const struct netdev_flow_api netdev_offload_agilio;
+
+/* Tells of a type of datapath that has ports of ours, as a pointer from
+ * netdev_get_dpif_type().  Any thread. */
+void agilio_add_dpif_type(const char *dpif_type);
+
+/* lib/agilio-commands.c, lib/agilio-health.c: "agilio/..." for ovs-appctl. */
+void agilio_commands_init(void);
+void agilio_health_init(void);
+
+#endif /* agilio.h */
