@@ -129,6 +129,7 @@ datapath_agilio_agilio_nicd_CPPFLAGS = \
 	$(datapath_agilio_libagilio_nic_la_CPPFLAGS)
 datapath_agilio_agilio_nicd_LDADD = \
 	datapath/agilio/libagilio-nic.la lib/libopenvswitch.la
+dist_man_MANS += datapath/agilio/agilio-nicd.8
 
 # Tests.  Each unit test is a program, which tests/agilio-unit.at runs.
 TESTSUITE_AT += \
@@ -172,6 +173,7 @@ check_PROGRAMS = \
 	tests/agilio/test-function \
 	tests/agilio/test-map \
 	tests/agilio/test-msg \
+	tests/agilio/test-netdev \
 	tests/agilio/test-nic \
 	tests/agilio/test-parse-vs-ovs \
 	tests/agilio/test-parse \
@@ -217,6 +219,10 @@ tests_agilio_test_map_LDADD = $(agilio_test_ldadd)
 tests_agilio_test_msg_SOURCES = tests/agilio/test-msg.c
 tests_agilio_test_msg_CPPFLAGS = $(agilio_test_cppflags)
 tests_agilio_test_msg_LDADD = $(agilio_test_ldadd)
+
+tests_agilio_test_netdev_SOURCES = tests/agilio/test-netdev.c
+tests_agilio_test_netdev_CPPFLAGS = $(agilio_test_cppflags)
+tests_agilio_test_netdev_LDADD = $(agilio_test_ldadd)
 
 tests_agilio_test_nic_SOURCES = tests/agilio/test-nic.c
 tests_agilio_test_nic_CPPFLAGS = $(agilio_test_cppflags)

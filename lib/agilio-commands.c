@@ -396,7 +396,8 @@ dump_page(struct ds *ds, uint32_t *cursor, uint32_t max, char **error)
 
     r = (struct agilio_reader) { buf, buf + len, false };
     *cursor = agilio_get_u32(&r);
-    n = MIN(agilio_get_u32(&r), max);
+    n = agilio_get_u32(&r);
+    n = MIN(n, max);
     for (i = 0; i < n; i++) {
         const void *p = agilio_get_bytes(&r, sizeof e);
 

@@ -54,11 +54,8 @@ look(const struct agilio_ring_end *end, uint32_t port, struct agilio_rx *rx)
     agilio_ring_read(end, 0, &desc, sizeof desc);
     meta_len = agilio_from_le16(desc.meta_len);
     flags = agilio_from_le16(desc.flags);
-    if (meta_len > rx->len - sizeof desc) {
-        return AGILIO_RX_BAD;
-    }
     rx->frame_ofs = sizeof desc + meta_len;
-    frame_len = rx->len - rx->frame_ofs;
+    frame_len = rx->len - rx->frame_ofs;        /* Wraps: then it is huge. */
     if (frame_len < ETH_HEADER_LEN || frame_len > AGILIO_MAX_FRAME) {
         return AGILIO_RX_BAD;
     }

@@ -4,10 +4,11 @@
 
 #include "env.h"
 
+#include "pkt/pkt.h"
+#include "table/hash.h"
+
 #include <stdlib.h>
 #include <string.h>
-
-#include "table/hash.h"
 
 unsigned int env_fail_at;
 unsigned int env_n_blocks;

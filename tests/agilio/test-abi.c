@@ -178,7 +178,7 @@ static const struct row rows[] = {
     M(key, igmp_group, 128, 4),
     M(key, pad2, 132, 4),
 
-    S(action, 4, 2),
+    S(action, 4, 4),
     M(action, type, 0, 2),
     M(action, len, 2, 2),
 
@@ -190,15 +190,15 @@ static const struct row rows[] = {
     M(action_to_host, action, 0, 4),
     M(action_to_host, reason, 4, 4),
 
-    S(action_push_vlan, 8, 2),
+    S(action_push_vlan, 8, 4),
     M(action_push_vlan, action, 0, 4),
     M(action_push_vlan, tpid, 4, 2),
     M(action_push_vlan, tci, 6, 2),
 
-    S(action_pop_vlan, 4, 2),
+    S(action_pop_vlan, 4, 4),
     M(action_pop_vlan, action, 0, 4),
 
-    S(action_set_eth, 28, 2),
+    S(action_set_eth, 28, 4),
     M(action_set_eth, action, 0, 4),
     M(action_set_eth, src, 4, 6),
     M(action_set_eth, dst, 10, 6),
@@ -229,14 +229,14 @@ static const struct row rows[] = {
     M(action_set_ipv6, tclass_mask, 78, 1),
     M(action_set_ipv6, hlimit_mask, 79, 1),
 
-    S(action_set_ports, 12, 2),
+    S(action_set_ports, 12, 4),
     M(action_set_ports, action, 0, 4),
     M(action_set_ports, src, 4, 2),
     M(action_set_ports, dst, 6, 2),
     M(action_set_ports, src_mask, 8, 2),
     M(action_set_ports, dst_mask, 10, 2),
 
-    S(action_set_icmp, 8, 2),
+    S(action_set_icmp, 8, 4),
     M(action_set_icmp, action, 0, 4),
     M(action_set_icmp, type, 4, 1),
     M(action_set_icmp, code, 5, 1),
@@ -256,7 +256,7 @@ static const struct row rows[] = {
     M(action_set_arp, op, 44, 2),
     M(action_set_arp, op_mask, 46, 2),
 
-    S(action_set_nd, 60, 2),
+    S(action_set_nd, 60, 4),
     M(action_set_nd, action, 0, 4),
     M(action_set_nd, target, 4, 16),
     M(action_set_nd, target_mask, 20, 16),

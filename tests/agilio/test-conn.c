@@ -30,6 +30,16 @@ static char *path;
  * ## -------- ## */
 
 static uint32_t n_attached, n_down, n_ports_changed, n_foreign;
+static uint32_t n_to_send;      /* When attached. */
+static uint32_t n_answered;     /* Of these. */
+
+static void
+count_answer(int error, const char *reason OVS_UNUSED,
+             struct agilio_reader *body OVS_UNUSED, void *aux OVS_UNUSED)
+{
+    CHECK(!error);
+    agilio_store_release(&n_answered, n_answered + 1);
+}
 
 static void
 attached(const struct agilio_map *map, uint32_t n_foreign_flows)
@@ -37,6 +47,10 @@ attached(const struct agilio_map *map, uint32_t n_foreign_flows)
     CHECK(map == agilio_nic_map());
     CHECK(agilio_nic_status() == AGILIO_NIC_ATTACHED);
     n_foreign = n_foreign_flows;
+    for (; n_to_send; n_to_send--) {
+        CHECK(!agilio_nic_send(AGILIO_MSG_KEEPALIVE, NULL, 0, count_answer,
+                               NULL));
+    }
     agilio_store_release(&n_attached, n_attached + 1);
 }
 
@@ -272,6 +286,16 @@ test_order(void)
     bring_down();
 }
 
+/* Likewise in the agilio thread, which nobody else takes replies for. */
+static void
+test_send_from_observer(void)
+{
+    n_to_send = 2000;
+    bring_up();
+    CHECK(WAIT_FOR(agilio_load_acquire(&n_answered) == 2000, 2000));
+    bring_down();
+}
+
 static void *
 call_often(void *n_)
 {
@@ -488,6 +512,7 @@ test_handshake(void)
     n_fds = count_fds();        /* Now that all else is open, too. */
     CHECK(!strcmp(serve(good, 8, 0xfc, &complete), "closed by peer"));
     CHECK(!strcmp(serve(good, 9, 0x7c, &complete), "the NIC has left"));
+    CHECK(!strcmp(serve(good, 9, 0xfc, &complete), "the NIC has left"));
     for (i = 0; i < 7; i++) {
         int64_t bad[7];
 
@@ -519,6 +544,7 @@ main(void)
     RUN(test_ports_changed);
     RUN(test_call);
     RUN(test_order);
+    RUN(test_send_from_observer);
     RUN(test_threads);
     RUN(test_hang);
     RUN(test_full);

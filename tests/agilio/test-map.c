@@ -90,6 +90,9 @@ use_map(const struct agilio_map *map)
     struct agilio_port port;
     uint32_t i;
 
+    CHECK((uintptr_t) map->ports % AGILIO_CACHE_LINE == 0);
+    CHECK((uintptr_t) map->counters % AGILIO_CACHE_LINE == 0);
+    CHECK((uintptr_t) map->flows % AGILIO_CACHE_LINE == 0);
     agilio_map_find_port(map, "nobody", &port);
     for (i = 0; i <= map->n_ports; i++) {
         agilio_map_port(map, i, &port);
@@ -165,10 +168,13 @@ test_refusals(void)
     nic.header->ports_ofs = agilio_to_le64(64);
     check_refusal("a table lies outside");
     start();
+    nic.header->n_ports = agilio_to_le32(AGILIO_MAX_PORTS + 1);
+    check_refusal("65 ports");
+    start();
     nic.header->control[1].n_granules = agilio_to_le32(0);
     check_refusal("a control ring");
     start();
-    ((struct agilio_qp *) (nic.base
+    ((struct agilio_qp *) (void *) (nic.base
                            + agilio_from_le64(nic.header->qps_ofs)))[2]
         .from_host.n_granules = agilio_to_le32(3);
     check_refusal("queue pair 2");
@@ -183,7 +189,7 @@ fuzz_word(uint8_t *at, size_t size)
         0, 1, 2, 63, 64, 65, 127, 128, 320, 384, 1 << 16, 1 << 20, 1 << 25,
         1 << 26, INT32_MAX, UINT32_MAX - 63, UINT32_MAX, UINT64_C(1) << 32,
         UINT64_C(1) << 58, INT64_MAX, UINT64_MAX - 63, UINT64_MAX,
-        nic.size, nic.size - 64, nic.size - 128, nic.size + 64, 0, 0, 0,
+        nic.size, nic.size - 64, nic.size - 128, nic.size + 64, 0, 0, 0, 0,
     };
     uint64_t old = 0;
     size_t i;
@@ -192,6 +198,7 @@ fuzz_word(uint8_t *at, size_t size)
     nasty[26] = old + 64;
     nasty[27] = old - 64;
     nasty[28] = old * 2;
+    nasty[29] = old + 1;
     for (i = 0; i < ARRAY_SIZE(nasty); i++) {
         struct agilio_map map;
 

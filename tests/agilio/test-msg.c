@@ -304,7 +304,7 @@ test_through_ring(void)
 {
     struct fixture f = fixture_open();
     uint8_t buf[AGILIO_MAX_MSG], in[AGILIO_MAX_MSG];
-    struct agilio_reader r;
+    struct agilio_reader r = { NULL, NULL, true };
     struct agilio_msg msg;
 
     CHECK(agilio_msg_receive(&f.consumer, in, &msg, &r) == 0);
@@ -333,7 +333,7 @@ test_ring_full(void)
 {
     struct fixture f = fixture_open();
     uint8_t buf[AGILIO_MAX_MSG] = { 0 }, in[AGILIO_MAX_MSG];
-    struct agilio_reader r;
+    struct agilio_reader r = { NULL, NULL, true };
     struct agilio_msg msg;
 
     CHECK(agilio_msg_send(&f.producer, buf, 0) == -1);
@@ -367,7 +367,7 @@ test_bad_length(void)
         struct fixture f = fixture_open();
         uint8_t in[AGILIO_MAX_MSG];
         agilio_le32 wire = agilio_to_le32(bad[i]);
-        struct agilio_reader r;
+        struct agilio_reader r = { NULL, NULL, true };
         struct agilio_msg msg;
 
         agilio_ring_write(&f.producer, 0, &wire, sizeof wire);
@@ -385,7 +385,7 @@ test_error_reply(void)
     struct fixture f = fixture_open();
     uint8_t buf[AGILIO_MAX_MSG], in[AGILIO_MAX_MSG];
     struct agilio_writer w;
-    struct agilio_reader r;
+    struct agilio_reader r = { NULL, NULL, true };
     struct agilio_msg msg;
     uint32_t len;
     size_t left;

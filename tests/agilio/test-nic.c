@@ -263,9 +263,10 @@ start(uint32_t n_packets, bool host)
         open_ring(&region.header->control[0], true, &request);
         open_ring(&region.header->control[1], false, &reply);
         for (int i = 0; i < N_DEVS; i++) {
-            const struct agilio_qp *qp = (const struct agilio_qp *)
-                (region.base + agilio_from_le64(region.header->qps_ofs)) + i;
+            const struct agilio_qp *qp = (const void *)
+                (region.base + agilio_from_le64(region.header->qps_ofs));
 
+            qp += i;
             open_ring(&qp->to_host, false, &from_nic[i]);
             open_ring(&qp->from_host, true, &to_nic[i]);
         }
@@ -762,10 +763,10 @@ test_hostile_region(void)
             word = (uint32_t *) &from_nic[IN].ring->cons;
             break;
         case 4: case 5: case 6:
-            word = (uint32_t *) request.body + (seed >> 8) % 4096;
+            word = (uint32_t *) (void *) request.body + (seed >> 8) % 4096;
             break;
         default:
-            word = (uint32_t *) to_nic[OUT].body + (seed >> 8) % 512;
+            word = (uint32_t *) (void *) to_nic[OUT].body + (seed >> 8) % 512;
             break;
         }
         *word = seed >> 20 & 1 ? *word + (seed >> 12 & 7)

@@ -232,6 +232,12 @@ agilio_nic_fail(const struct agilio_map *map OVS_UNUSED,
 {
 }
 
+char *
+agilio_nic_path(void)
+{
+    return xstrdup("fake");
+}
+
 void
 agilio_nic_describe(struct ds *ds OVS_UNUSED)
 {
