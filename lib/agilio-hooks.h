@@ -42,15 +42,19 @@ bool agilio_batch_is_resumed(const struct netdev_rxq *rxq,
                              struct dp_packet_batch *batch,
                              odp_port_t port_no);
 
-/* lib/dpif-netdev.c, before the last statistics of a flow are read, under the
- * flow_mutex of its PMD thread: takes the flow off the NIC.  Returns true,
- * with its final statistics in 'stats' and 'attrs' (as netdev_flow_get()
- * gives them), if the NIC had it; that it executes no further packet is then
- * certain.  Until the flow is deleted, netdev_flow_get() gives these figures
- * too.  Waits for the NIC for a bounded time. */
-bool agilio_flow_stop(const ovs_u128 *mega_ufid,
-                      struct dpif_flow_stats *stats,
-                      struct dpif_flow_attrs *attrs);
+/* lib/dpif-netdev.c, any thread.  A flow's statistics are read by its ufid, not
+ * through its input port and that port's lock, so they are fresh and whole
+ * even while ports change and after the port has gone.
+ *
+ * agilio_flow_get() gives what netdev_flow_get() would; false if the flow is
+ * not known.  agilio_flow_stop(), before the last statistics are read, takes
+ * the flow off the NIC: what agilio_flow_get() gives from then on is final.
+ * It waits for the NIC for a bounded time.  agilio_flow_removed() says that
+ * the datapath has the flow no more. */
+bool agilio_flow_get(const ovs_u128 *mega_ufid, struct dpif_flow_stats *stats,
+                     struct dpif_flow_attrs *attrs);
+void agilio_flow_stop(const ovs_u128 *mega_ufid);
+void agilio_flow_removed(const ovs_u128 *mega_ufid);
 
 /* lib/dpif-netdev.c: an offload thread that found 'queue' empty sleeps until
  * something is in it, quiescent for RCU; whoever appends says so afterwards.

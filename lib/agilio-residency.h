@@ -46,10 +46,10 @@ enum agilio_nic_presence {
 };
 
 struct agilio_resident {
-    /* Constant, and the shadow's business. */
+    /* The shadow's business. */
     struct cmap_node node;
     ovs_u128 ufid;
-    const struct netdev *netdev;
+    const struct netdev *netdev;        /* NULL: went away before the flow. */
     const char *dpif_type;
 
     /* Read without the mutex. */

@@ -35,6 +35,15 @@ find(const ovs_u128 *ufid)
     return NULL;
 }
 
+static void
+forget(struct agilio_resident *r)
+    OVS_REQUIRES(MUTEX)
+{
+    cmap_remove(&flows, &r->node, r->ufid.u32[0]);
+    r->gone = true;
+    agilio_resident_update(r);
+}
+
 void
 agilio_shadow_put(const struct netdev *netdev, const char *dpif_type,
                   const struct match *match, const struct nlattr *actions,
@@ -44,6 +53,10 @@ agilio_shadow_put(const struct netdev *netdev, const char *dpif_type,
 
     ovs_mutex_lock(&MUTEX);
     r = find(ufid);
+    if (r && !r->netdev) {      /* Flushed: this is not that flow. */
+        forget(r);
+        r = NULL;
+    }
     if (!r) {
         r = agilio_resident_create();
         r->ufid = *ufid;
@@ -54,15 +67,6 @@ agilio_shadow_put(const struct netdev *netdev, const char *dpif_type,
     agilio_resident_set(r, match, actions, actions_len);
     agilio_resident_update(r);
     ovs_mutex_unlock(&MUTEX);
-}
-
-static void
-forget(struct agilio_resident *r)
-    OVS_REQUIRES(MUTEX)
-{
-    cmap_remove(&flows, &r->node, r->ufid.u32[0]);
-    r->gone = true;
-    agilio_resident_update(r);
 }
 
 int
@@ -87,26 +91,28 @@ agilio_shadow_flush(const struct netdev *netdev)
     ovs_mutex_lock(&MUTEX);
     CMAP_FOR_EACH (r, node, &flows) {
         if (r->netdev == netdev) {
-            forget(r);
+            r->netdev = NULL;
+            r->stopped = true;
+            agilio_resident_update(r);
         }
     }
     ovs_mutex_unlock(&MUTEX);
 }
 
-/* Gives the figures to somebody who will go on with them. */
-static void
-report(struct agilio_resident *r, struct dpif_flow_stats *stats,
-       struct dpif_flow_attrs *attrs)
+void
+agilio_shadow_removed(const ovs_u128 *ufid)
 {
-    bool carried;
+    struct agilio_resident *r;
 
-    agilio_tally_get(&r->tally, stats);
-    atomic_store_relaxed(&r->n_reported, stats->n_packets);
-
-    atomic_read_relaxed(&r->carried, &carried);
-    attrs->offloaded = carried;
-    attrs->dp_layer = carried ? "agilio" : "ovs";
-    attrs->dp_extra_info = NULL;
+    if (!find(ufid)) {          /* As with every flow, if there is no NIC. */
+        return;
+    }
+    ovs_mutex_lock(&MUTEX);
+    r = find(ufid);
+    if (r && !r->netdev) {
+        forget(r);
+    }
+    ovs_mutex_unlock(&MUTEX);
 }
 
 int
@@ -114,11 +120,18 @@ agilio_shadow_get(const ovs_u128 *ufid, struct dpif_flow_stats *stats,
                   struct dpif_flow_attrs *attrs)
 {
     struct agilio_resident *r = find(ufid);
+    bool carried;
 
     if (!r) {
         return ENOENT;
     }
-    report(r, stats, attrs);
+    agilio_tally_get(&r->tally, stats);
+    atomic_store_relaxed(&r->n_reported, stats->n_packets);
+
+    atomic_read_relaxed(&r->carried, &carried);
+    attrs->offloaded = carried;
+    attrs->dp_layer = carried ? "agilio" : "ovs";
+    attrs->dp_extra_info = NULL;
     return 0;
 }
 
@@ -133,18 +146,20 @@ may_count(const struct agilio_resident *r)
             : r->presence != AGILIO_ABSENT);
 }
 
-bool
-agilio_shadow_stop(const ovs_u128 *ufid, struct dpif_flow_stats *stats,
-                   struct dpif_flow_attrs *attrs)
+void
+agilio_shadow_stop(const ovs_u128 *ufid)
 {
     struct agilio_resident *r;
     bool wait;
 
+    if (!find(ufid)) {          /* As with every flow, if there is no NIC. */
+        return;
+    }
     ovs_mutex_lock(&MUTEX);
     r = find(ufid);
     if (!r) {
         ovs_mutex_unlock(&MUTEX);
-        return false;
+        return;
     }
     wait = may_count(r);
     r->stopped = true;
@@ -161,10 +176,8 @@ agilio_shadow_stop(const ovs_u128 *ufid, struct dpif_flow_stats *stats,
 
     ovs_mutex_lock(&MUTEX);
     r->n_users--;
-    report(r, stats, attrs);
     agilio_resident_update(r);
     ovs_mutex_unlock(&MUTEX);
-    return true;
 }
 
 void

@@ -12,7 +12,7 @@
  *
  * Who calls: netdev-offload-agilio.c (offload threads, revalidators), agilio.c
  * (revalidators), agilio-commands.c (main thread).  Everything is thread-safe.
- * Nothing waits for the NIC, but for agilio_shadow_stop().
+ * Nothing but agilio_shadow_stop() waits for the NIC.
  */
 
 #ifndef AGILIO_SHADOW_H
@@ -38,19 +38,23 @@ void agilio_shadow_put(const struct netdev *netdev, const char *dpif_type,
 int agilio_shadow_get(const ovs_u128 *ufid, struct dpif_flow_stats *,
                       struct dpif_flow_attrs *);
 
-/* Takes the flow off the NIC and waits, a second at most, until that is done;
- * then sets its final statistics, which agilio_shadow_get() gives as well
- * until agilio_shadow_del().  Returns false if there is no such flow.
+/* Takes the flow off the NIC and waits, a second at most, until that is done:
+ * then what agilio_shadow_get() gives is final.  Does nothing if there is no
+ * such flow.
  *
  * Does not quiesce: a revalidator calls this in the middle of its ukeys. */
-bool agilio_shadow_stop(const ovs_u128 *ufid, struct dpif_flow_stats *,
-                        struct dpif_flow_attrs *);
+void agilio_shadow_stop(const ovs_u128 *ufid);
 
 /* Forgets the flow.  Returns 0 or ENOENT. */
 int agilio_shadow_del(const ovs_u128 *ufid);
 
-/* Forgets all flows that were put for 'netdev'. */
+/* Takes all flows that were put for 'netdev', which goes away, off the NIC.
+ * They are not forgotten, for the datapath has yet to read their statistics:
+ * nobody will call agilio_shadow_del(), but agilio_shadow_removed(). */
 void agilio_shadow_flush(const struct netdev *);
+
+/* The datapath has no such flow any more: forgets one that was flushed. */
+void agilio_shadow_removed(const ovs_u128 *ufid);
 
 /* Adds to n_flows[i] the number of flows of 'netdev' that the NIC carries and
  * offload thread i looks after. */

@@ -3,9 +3,9 @@
 /* Agilio in ovs-vswitchd's main loop: decides when to connect to the NIC, when
  * to take over its flow table, and which datapath ports are on it.
  *
- * Called by vswitchd/bridge.c and, for agilio_flow_stop(), dpif-netdev.c (see
+ * Called by vswitchd/bridge.c and, for agilio_flow_*(), dpif-netdev.c (see
  * agilio-hooks.h).  All in the main thread but for the observer, which is
- * called in the agilio thread, and agilio_flow_stop().
+ * called in the agilio thread, and agilio_flow_*().
  *
  * A process without a representor and without other_config:agilio-nic never
  * gets further than looking for them. */
@@ -297,12 +297,23 @@ agilio_wait(void)
     }
 }
 
-bool
-agilio_flow_stop(const ovs_u128 *mega_ufid, struct dpif_flow_stats *stats,
-                 struct dpif_flow_attrs *attrs)
+void
+agilio_flow_stop(const ovs_u128 *mega_ufid)
 {
-    return (netdev_is_flow_api_enabled()
-            && agilio_shadow_stop(mega_ufid, stats, attrs));
+    agilio_shadow_stop(mega_ufid);
+}
+
+bool
+agilio_flow_get(const ovs_u128 *mega_ufid, struct dpif_flow_stats *stats,
+                struct dpif_flow_attrs *attrs)
+{
+    return !agilio_shadow_get(mega_ufid, stats, attrs);
+}
+
+void
+agilio_flow_removed(const ovs_u128 *mega_ufid)
+{
+    agilio_shadow_removed(mega_ufid);
 }
 
 void

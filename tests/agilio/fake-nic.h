@@ -36,12 +36,32 @@ static struct {
     uint16_t abi_min, abi_max;
 
     /* What it was told, atomic. */
-    uint32_t n_requests;
-    uint32_t n_port_sets;
     uint32_t admin_up;          /* Of the last PORT_SET of flags. */
     uint32_t mtu;
     uint32_t mac_byte;          /* The last byte of the address. */
 } fake;
+
+static void
+fake_port_set(struct agilio_reader *body)
+{
+    uint32_t what, flags, mtu;
+    const uint8_t *mac;
+
+    agilio_get_u32(body);
+    what = agilio_get_u32(body);
+    flags = agilio_get_u32(body);
+    mtu = agilio_get_u32(body);
+    mac = agilio_get_bytes(body, 6);
+    if (what & AGILIO_PORT_SET_FLAGS) {
+        agilio_store_relaxed(&fake.admin_up, flags);
+    }
+    if (what & AGILIO_PORT_SET_MTU) {
+        agilio_store_relaxed(&fake.mtu, mtu);
+    }
+    if (what & AGILIO_PORT_SET_MAC && mac) {
+        agilio_store_relaxed(&fake.mac_byte, mac[5]);
+    }
+}
 
 static void
 fake_answer(const struct agilio_msg *request, struct agilio_reader *body)
@@ -69,24 +89,7 @@ fake_answer(const struct agilio_msg *request, struct agilio_reader *body)
         /* An echo, for the tests of requests. */
         agilio_put_bytes(&w, body->p, body->end - body->p);
     } else if (type == AGILIO_MSG_PORT_SET) {
-        uint32_t what, flags, mtu;
-        const uint8_t *mac;
-
-        agilio_get_u32(body);
-        what = agilio_get_u32(body);
-        flags = agilio_get_u32(body);
-        mtu = agilio_get_u32(body);
-        mac = agilio_get_bytes(body, 6);
-        if (what & AGILIO_PORT_SET_FLAGS) {
-            agilio_store_relaxed(&fake.admin_up, flags);
-        }
-        if (what & AGILIO_PORT_SET_MTU) {
-            agilio_store_relaxed(&fake.mtu, mtu);
-        }
-        if (what & AGILIO_PORT_SET_MAC && mac) {
-            agilio_store_relaxed(&fake.mac_byte, mac[5]);
-        }
-        agilio_store_release(&fake.n_port_sets, fake.n_port_sets + 1);
+        fake_port_set(body);
     }
     if (agilio_msg_send(&fake.f->region.reply, buf,
                         agilio_msg_end(&w, buf)) > 0) {
@@ -114,7 +117,6 @@ fake_run(void)
            && agilio_load_relaxed(&fake.mood) != FAKE_MUTE
            && agilio_ring_free(&fake.f->region.reply) > 128
            && agilio_msg_receive(&fake.f->region.request, buf, &msg, &body)) {
-        agilio_store_relaxed(&fake.n_requests, fake.n_requests + 1);
         fake_answer(&msg, &body);
     }
 }

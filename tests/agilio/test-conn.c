@@ -108,7 +108,8 @@ static void
 bring_down(void)
 {
     agilio_nic_disconnect();
-    CHECK(WAIT_FOR(!is_up() && n_down == n_attached, 1000));
+    CHECK(WAIT_FOR(!is_up() && agilio_load_acquire(&n_down) == n_attached,
+                   1000));
     fake_stop();
 }
 
@@ -184,7 +185,9 @@ test_restart(void)
                                &n_lost));
     }
     fake_stop();
-    xnanosleep_no_quiesce(50 * 1000 * 1000);
+    for (i = 0; i < 1000 && is_up(); i++) {
+        xnanosleep_no_quiesce(1000 * 1000);
+    }
     CHECK(!is_up());
     CHECK(map->region->magic == agilio_to_le64(AGILIO_MAGIC));
     CHECK(WAIT_FOR(agilio_load_acquire(&n_lost) == 5, 1000));
@@ -362,7 +365,7 @@ test_hang(void)
     start = agilio_now_ms();
     CHECK(agilio_nic_call(AGILIO_MSG_FLOW_FLUSH, NULL, 0, NULL, 0, NULL,
                           &reason) == ETIMEDOUT);
-    CHECK(agilio_now_ms() - start >= 900 && agilio_now_ms() - start < 1500);
+    CHECK(agilio_now_ms() - start >= 900 && agilio_now_ms() - start < 3000);
     CHECK(reason && !strcmp(reason, "the NIC does not answer"));
     free(reason);
     check_lost("it does not answer", 500);
@@ -384,7 +387,7 @@ test_full(void)
                                 NULL);
     } while (!error);
     CHECK(error == ENOBUFS);
-    CHECK(agilio_now_ms() - start >= 900 && agilio_now_ms() - start < 1500);
+    CHECK(agilio_now_ms() - start >= 900 && agilio_now_ms() - start < 3000);
     check_lost("it does not answer", 6000);
     bring_down();
 }

@@ -246,7 +246,8 @@ test_random(void)
 
         start();
         while (n--) {
-            uint32_t x = random_range(3) ? random_range(4096) : random_uint32();
+            uint32_t x = (random_range(3) ? random_range(4096)
+                          : random_uint32());
 
             memcpy(nic.base + 64 + random_range(32) * 4, &x, sizeof x);
         }

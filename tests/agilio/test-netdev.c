@@ -127,14 +127,14 @@ to_host(uint32_t slot, uint32_t port_id, uint32_t len, uint32_t recirc_id)
         .meta_len = agilio_to_le16(meta_len),
         .flags = agilio_to_le16(recirc_id ? AGILIO_DESC_RESUMED : 0),
     };
+    uint32_t n = agilio_ring_granules(agilio_from_le32(desc.len));
     uint8_t frame[256];
 
     memset(frame, len, sizeof frame);
     agilio_ring_write(end, 0, &desc, sizeof desc);
     agilio_ring_write(end, sizeof desc, &resume, meta_len);
     agilio_ring_write(end, sizeof desc + meta_len, frame, len);
-    if (agilio_ring_produce(end,
-                            agilio_ring_granules(agilio_from_le32(desc.len)))) {
+    if (agilio_ring_produce(end, n)) {
         agl_function_kick(fake.f, AGILIO_VECTOR_PACKETS);
     }
 }
@@ -288,7 +288,7 @@ test_settings(void)
     bring_down();
     bring_up();
     fake_set_port(0, 1, "p0", AGILIO_PORT_LINK_UP);
-    fake.admin_up = 99;
+    agilio_store_relaxed(&fake.admin_up, 99);
     CHECK(WAIT_FOR(agilio_load_relaxed(&fake.admin_up) == 0, 2000));
     CHECK(fake.mtu == 2000 && fake.mac_byte == 10);
     netdev_restore_flags(sf);

@@ -449,7 +449,9 @@ stops_at(const ovs_u128 *ufid, uint64_t n)
     struct dpif_flow_stats stats;
     struct dpif_flow_attrs attrs;
 
-    return agilio_shadow_stop(ufid, &stats, &attrs) && stats.n_packets == n;
+    agilio_shadow_stop(ufid);
+    return (!agilio_shadow_get(ufid, &stats, &attrs)
+            && stats.n_packets == n);
 }
 
 /* Ends each test: nothing of it may be left. */
@@ -458,6 +460,10 @@ clean_up(void)
 {
     agilio_shadow_flush(netdev1);
     agilio_shadow_flush(netdev2);
+    agilio_shadow_removed(&A);
+    agilio_shadow_removed(&B);
+    agilio_shadow_removed(&C);
+    agilio_shadow_removed(&D);
     agilio_residency_run();
     nic_answer();
     CHECK(!nic_n_flows());
@@ -670,6 +676,8 @@ test_stop_and_flush(void)
     during_call = flush_port1;
     CHECK(stops_at(&A, 5));
     during_call = NULL;
+    CHECK(!nic_n_flows() && stops_at(&A, 5));
+    agilio_shadow_removed(&A);
     CHECK(!look(&A).found && !stops_at(&A, 5));
     CHECK(agilio_residency_n_lost() == lost);
     clean_up();
@@ -859,11 +867,20 @@ test_n_flows_and_flush(void)
     CHECK(n_flows[0] == 1);                     /* D found no room. */
     agilio_shadow_count(netdev2, n_flows);
     CHECK(n_flows[0] == 2);
+    nic_count(look(&A).id, 7);
     agilio_shadow_flush(netdev1);
     agilio_shadow_flush(netdev1);
     nic_answer();
-    CHECK(!look(&A).found && !look(&C).found && look(&B).found);
     CHECK(nic_n_flows() == 1 && is(&B, AGILIO_RESIDENT, ""));
+
+    /* What they had counted can be read until the datapath removes them. */
+    CHECK(stops_at(&A, 7));
+    agilio_shadow_removed(&B);          /* Was not flushed. */
+    agilio_shadow_removed(&A);
+    put(&C, 2, 1);                      /* Another flow than the flushed. */
+    nic_answer();
+    CHECK(!look(&A).found && counts(&C, 0, true) && look(&B).found);
+    CHECK(!agilio_shadow_del(&C));
     clean_up();
 }
 
