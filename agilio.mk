@@ -114,6 +114,7 @@ datapath_agilio_libagilio_nic_la_SOURCES = \
 	datapath/agilio/port/port.h \
 	datapath/agilio/port/tap.c \
 	datapath/agilio/port/unix.c \
+	datapath/agilio/port/vf.c \
 	datapath/agilio/port/vnet.c \
 	datapath/agilio/port/vnet.h
 datapath_agilio_libagilio_nic_la_CPPFLAGS = \
@@ -133,10 +134,13 @@ dist_man_MANS += datapath/agilio/agilio-nicd.8
 
 # Tests.  Each unit test is a program, which tests/agilio-unit.at runs.
 TESTSUITE_AT += \
+	tests/agilio-differential.at \
 	tests/agilio-failure.at \
+	tests/agilio-host.at \
 	tests/agilio-macros.at \
 	tests/agilio-offload.at \
 	tests/agilio-unit.at \
+	tests/agilio-vf.at \
 	tests/agilio.at
 EXTRA_DIST += \
 	tests/agilio/nic-port.py
@@ -168,6 +172,7 @@ check_PROGRAMS = \
 	tests/agilio/test-abi \
 	tests/agilio/test-actions \
 	tests/agilio/test-conn \
+	tests/agilio/test-differential \
 	tests/agilio/test-flow-table \
 	tests/agilio/test-flow \
 	tests/agilio/test-function \
@@ -186,7 +191,9 @@ check_PROGRAMS = \
 	tests/agilio/test-shadow \
 	tests/agilio/test-tracker \
 	tests/agilio/test-translate \
-	tests/agilio/test-vnet
+	tests/agilio/test-vf \
+	tests/agilio/test-vnet \
+	tests/agilio/vf-guest
 
 tests_agilio_test_abi_SOURCES = tests/agilio/test-abi.c
 tests_agilio_test_abi_CPPFLAGS = $(agilio_test_cppflags)
@@ -199,6 +206,20 @@ tests_agilio_test_actions_LDADD = $(agilio_test_ldadd)
 tests_agilio_test_conn_SOURCES = tests/agilio/test-conn.c
 tests_agilio_test_conn_CPPFLAGS = $(agilio_test_cppflags)
 tests_agilio_test_conn_LDADD = $(agilio_test_ldadd)
+
+tests_agilio_test_differential_SOURCES = \
+	tests/agilio/differential-actions.c \
+	tests/agilio/differential-frames.c \
+	tests/agilio/differential-gen.c \
+	tests/agilio/differential-judge.c \
+	tests/agilio/differential-nic.c \
+	tests/agilio/differential-report.c \
+	tests/agilio/differential-sets.c \
+	tests/agilio/differential-stock.c \
+	tests/agilio/differential.h \
+	tests/agilio/test-differential.c
+tests_agilio_test_differential_CPPFLAGS = $(agilio_test_cppflags)
+tests_agilio_test_differential_LDADD = $(agilio_test_ldadd)
 
 tests_agilio_test_flow_table_SOURCES = tests/agilio/test-flow-table.c
 tests_agilio_test_flow_table_CPPFLAGS = $(agilio_test_cppflags)
@@ -272,6 +293,14 @@ tests_agilio_test_translate_SOURCES = tests/agilio/test-translate.c
 tests_agilio_test_translate_CPPFLAGS = $(agilio_test_cppflags)
 tests_agilio_test_translate_LDADD = $(agilio_test_ldadd)
 
+tests_agilio_test_vf_SOURCES = tests/agilio/test-vf.c
+tests_agilio_test_vf_CPPFLAGS = $(agilio_test_cppflags)
+tests_agilio_test_vf_LDADD = $(agilio_test_ldadd)
+
 tests_agilio_test_vnet_SOURCES = tests/agilio/test-vnet.c
 tests_agilio_test_vnet_CPPFLAGS = $(agilio_test_cppflags)
 tests_agilio_test_vnet_LDADD = $(agilio_test_ldadd)
+
+tests_agilio_vf_guest_SOURCES = tests/agilio/vf-guest.c
+tests_agilio_vf_guest_CPPFLAGS = $(agilio_test_cppflags)
+tests_agilio_vf_guest_LDADD = $(agilio_test_ldadd)

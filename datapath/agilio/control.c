@@ -14,6 +14,12 @@
 
 #include "nic.h"
 
+#define MAX_TURNS 64            /* Of one run: a busy host is not all. */
+
+/* So a request always finds room for what it posts: one call each, and
+ * agl_worker_call()'s. */
+AGILIO_ASSERT(AGL_MAX_CALLS > AGL_MAX_REQUESTS);
+
 static int
 refuse(struct agl_request *r, int error, const char *reason)
 {
@@ -54,7 +60,7 @@ handle_hello(struct agl_nic *nic, struct agl_request *r,
     w = (struct agilio_writer) { r->body, r->body + 16, false };
     agilio_put_u16(&w, abi_max < AGILIO_ABI_MAX ? abi_max : AGILIO_ABI_MAX);
     agilio_put_u16(&w, 0);
-    agilio_put_u32(&w, nic->n_flows);
+    agilio_put_u32(&w, agl_nic_n_flows(nic));
     agilio_put_u64(&w, features & AGILIO_FEATURES);
     r->body_len = 16;
     return 0;
@@ -288,8 +294,6 @@ receive(struct agl_nic *nic)
     struct agilio_msg msg;
 
     if (c->tail - c->head == AGL_MAX_REQUESTS
-        || nic->worker.posted - agilio_load_acquire(&nic->worker.done)
-           == AGL_MAX_CALLS
         || !agilio_msg_receive(&nic->region->request, c->buf, &msg, &body)) {
         return false;
     }
@@ -354,50 +358,56 @@ compose(const struct agl_request *r, uint8_t buf[AGILIO_MAX_MSG])
     return agilio_msg_end(&w, buf);
 }
 
-/* Answers the oldest request.  False if it must wait; '*blocked' then says
+/* Answers the oldest request.  False if it must wait; 'blocked' then says
  * whether it waits for the host. */
 static bool
-answer(struct agl_nic *nic, bool *kick, bool *blocked)
+answer(struct agl_nic *nic, bool *kick)
 {
     struct agl_control *c = &nic->control;
     struct agl_request *r = &c->requests[c->head % AGL_MAX_REQUESTS];
-    uint16_t type = agilio_from_le16(r->msg.type);
     int sent;
 
+    c->blocked = false;
     if (c->head == c->tail || !agl_worker_has_done(&nic->worker, r->after)) {
         return false;
     }
     sent = agilio_msg_send(&nic->region->reply, c->buf, compose(r, c->buf));
     if (sent < 0) {
-        *blocked = true;
+        c->blocked = true;
         return false;
     }
     *kick |= sent;
-    if (!r->error) {
-        nic->n_flows += (type == AGILIO_MSG_FLOW_PUT && !r->old)
-                        - (type == AGILIO_MSG_FLOW_DEL);
-        nic->n_flows = type == AGILIO_MSG_FLOW_FLUSH ? 0 : nic->n_flows;
-    }
     release(r);
     c->head++;
     return true;
 }
 
-bool
+void
 agl_control_run(struct agl_nic *nic)
 {
-    bool blocked = false;
+    bool progress = true;
     bool kick = false;
-    bool progress;
+    uint32_t n;
 
-    do {
-        progress = answer(nic, &kick, &blocked);
+    for (n = 0; n < MAX_TURNS && progress; n++) {
+        progress = answer(nic, &kick);
         progress |= receive(nic);
-    } while (progress);
+    }
     if (kick) {
         nic->ops->kick_host(nic->ops->aux, AGILIO_VECTOR_CONTROL);
     }
-    return !blocked;
+}
+
+bool
+agl_control_sleep(struct agl_nic *nic)
+{
+    const struct agl_control *c = &nic->control;
+    const struct agl_request *r = &c->requests[c->head % AGL_MAX_REQUESTS];
+
+    return c->blocked
+           || (agilio_ring_sleep(&nic->region->request)
+               && (c->head == c->tail
+                   || !agl_worker_has_done(&nic->worker, r->after)));
 }
 
 /* Forgets all that is under way, once the worker has done it. */
@@ -415,6 +425,7 @@ agl_control_reset(struct agl_nic *nic)
         release(r);
     }
     c->in_session = false;
+    c->blocked = false;
 }
 
 /* Events are hints: one that finds no room is not missed, for the host looks

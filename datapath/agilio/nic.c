@@ -295,6 +295,21 @@ agl_nic_refresh_ports(struct agl_nic *nic)
  * ## ---- ## */
 
 static void
+apply_count(struct agl_worker *w, void *n)
+{
+    *(uint32_t *) n = agl_flow_table_n_flows(w->table);
+}
+
+uint32_t
+agl_nic_n_flows(struct agl_nic *nic)
+{
+    uint32_t n;
+
+    agl_worker_call(&nic->worker, apply_count, &n);
+    return n;
+}
+
+static void
 apply_attached(struct agl_worker *w, void *region_)
 {
     struct agl_region *region = region_;
@@ -303,6 +318,7 @@ apply_attached(struct agl_worker *w, void *region_)
     for (i = 0; i < region->geometry.n_qps; i++) {
         agl_region_reset_qp(&region->qps[i]);
     }
+    agilio_store_relaxed(&w->host_broken, false);
     w->host_attached = true;
 }
 
@@ -321,8 +337,19 @@ agl_nic_host_attached(struct agl_nic *nic)
     agl_worker_call(&nic->worker, apply_attached, nic->region);
 }
 
+/* What it asked for and did not see answered is done all the same; nothing
+ * waits for it any longer. */
 void
 agl_nic_host_gone(struct agl_nic *nic)
 {
+    agl_control_reset(nic);
+    agl_region_reset_control(nic->region);
     agl_worker_call(&nic->worker, apply_gone, NULL);
+}
+
+bool
+agl_nic_host_is_broken(const struct agl_nic *nic)
+{
+    return nic->region->request.broken || nic->region->reply.broken
+           || agilio_load_relaxed(&nic->worker.host_broken);
 }

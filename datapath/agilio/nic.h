@@ -39,6 +39,7 @@ struct agl_request {
 
 struct agl_control {
     bool in_session;
+    bool blocked;               /* The reply ring is full. */
     uint32_t session;
     uint32_t head, tail;        /* Of 'requests': answered, received. */
     struct agl_request requests[AGL_MAX_REQUESTS];
@@ -48,7 +49,6 @@ struct agl_control {
 struct agl_nic {
     const struct agl_nic_ops *ops;
     struct agl_region *region;
-    uint32_t n_flows;           /* On the NIC, as far as it was confirmed. */
     uint32_t port_seq;
     uint64_t heartbeat;
     struct agl_nic_port ports[AGILIO_MAX_PORTS];
@@ -80,15 +80,25 @@ int agl_nic_port_set(struct agl_nic *, uint32_t id, uint32_t what,
 /* Looks how the devices are, tells worker and host what has changed. */
 void agl_nic_refresh_ports(struct agl_nic *);
 
+/* How many flows the worker has. */
+uint32_t agl_nic_n_flows(struct agl_nic *);
+
 /* A host has come (queue pairs and control rings start anew) or gone. */
 void agl_nic_host_attached(struct agl_nic *);
 void agl_nic_host_gone(struct agl_nic *);
+/* True if the host wrote into a ring what makes no sense: nothing passes there
+ * any more, and only a new host gets new rings. */
+bool agl_nic_host_is_broken(const struct agl_nic *);
 
 /* ## control.c ## */
 
-/* Answers what has been done, reads what has been asked.  Returns false if
- * it could not get on because the host does not take its replies. */
-bool agl_control_run(struct agl_nic *);
+/* Answers what has been done, reads what has been asked; some of it if it is
+ * much.  Sets control.blocked if it cannot get on before the host takes its
+ * replies, of which the host does not tell: try again a little later. */
+void agl_control_run(struct agl_nic *);
+/* Before the control thread sleeps: has the host wake it.  False if there is
+ * something to do first. */
+bool agl_control_sleep(struct agl_nic *);
 void agl_control_reset(struct agl_nic *);
 void agl_control_event(struct agl_nic *, enum agilio_msg_type);
 

@@ -147,7 +147,8 @@ nic_stats(struct unixctl_conn *conn, int argc OVS_UNUSED,
  * ## Trace ##
  * ## ----- ## */
 
-/* What would become of a frame: asked of the worker, which only looks. */
+/* What would become of a frame: asked of the worker, which looks it up (this
+ * counts as a use of the tracker's entry) and does no more. */
 struct trace {
     struct agl_pkt *pkt;
     struct agilio_key key;

@@ -24,12 +24,12 @@
 #include "command-line.h"
 #include "daemon.h"
 #include "dirs.h"
+#include "entropy.h"
 #include "fatal-signal.h"
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
 #include "ovs-thread.h"
-#include "random.h"
 #include "svec.h"
 #include "table/hash.h"
 #include "timeval.h"
@@ -39,8 +39,9 @@
 VLOG_DEFINE_THIS_MODULE(agilio_nicd);
 
 #define IDLE_ROUNDS 64          /* Empty ones before the worker sleeps. */
-#define WORKER_NAP_MS 100       /* It sleeps no longer, for the clock's sake. */
+#define WORKER_NAP_MS 100       /* It sleeps no longer: the clock must go. */
 #define REFRESH_MS 200          /* How often ports are looked at. */
+#define BLOCKED_MS 2            /* Until a full reply ring is tried again. */
 
 /* What the command line says. */
 struct settings {
@@ -82,10 +83,14 @@ agl_env_free(void *p)
     }
 }
 
+/* Not from random.h, of which whoever knows a 32-bit seed knows all. */
 uint64_t
 agl_env_random(void)
 {
-    return random_uint64();
+    uint64_t random;
+
+    get_entropy_or_die(&random, sizeof random);
+    return random;
 }
 
 static void
@@ -199,7 +204,7 @@ worker_main(void *nicd_)
     struct agl_worker *w = &nicd->nic->worker;
     int idle = 0;
 
-    while (!agilio_load_relaxed(&nicd->exiting)) {
+    while (!agilio_load_acquire(&nicd->exiting)) {
         if (agl_worker_round(w)) {
             idle = 0;
         } else if (++idle >= IDLE_ROUNDS) {
@@ -457,16 +462,18 @@ nicd_create(struct agl_nicd *nicd, const struct settings *s)
     if (agl_function_create(s->socket, &geometry, &nicd->pf, &error)) {
         ovs_fatal(0, "%s", error);
     }
+    fatal_signal_add_file_to_unlink(nicd->pf->path);
     if (agl_nic_create(&nicd->nic, &nicd->ops, &nicd->pf->region, s->packets,
                        s->tracker_entries)) {
         ovs_fatal(0, "not enough memory for the NIC's tables");
     }
 }
 
-/* A host comes or goes. */
+/* A host comes or goes, or has to. */
 static void
 nicd_run_function(struct agl_nicd *nicd)
 {
+    static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(5, 5);
     int error;
 
     switch (agl_function_run(nicd->pf)) {
@@ -475,8 +482,8 @@ nicd_run_function(struct agl_nicd *nicd)
         error = agl_function_welcome(nicd->pf);
         if (error) {
             agl_nic_host_gone(nicd->nic);
-            VLOG_WARN("a host came, but did not take the NIC: %s",
-                      ovs_strerror(error));
+            VLOG_WARN_RL(&rl, "a host came, but did not take the NIC: %s",
+                         ovs_strerror(error));
         } else {
             VLOG_INFO("a host attached");
         }
@@ -484,31 +491,31 @@ nicd_run_function(struct agl_nicd *nicd)
     case AGL_HOST_GONE:
         agl_nic_host_gone(nicd->nic);
         VLOG_INFO("the host has gone; %"PRIu32" flows go on without it",
-                  nicd->nic->n_flows);
+                  agl_nic_n_flows(nicd->nic));
         break;
     case AGL_HOST_NONE:
         break;
     }
+    if (agl_function_attached(nicd->pf)
+        && agl_nic_host_is_broken(nicd->nic)) {
+        agl_function_drop_host(nicd->pf);
+        agl_nic_host_gone(nicd->nic);
+        VLOG_WARN_RL(&rl, "disconnected the host, which wrote into a ring "
+                     "what makes no sense");
+    }
 }
 
-/* Sleeps until there is something to do.  'blocked': the host has not taken
- * its replies, and does not tell us when it does. */
+/* Sleeps until there is something to do. */
 static void
-nicd_wait(struct agl_nicd *nicd, bool blocked, long long int refresh)
+nicd_wait(struct agl_nicd *nicd, long long int refresh)
 {
-    const struct agl_control *c = &nicd->nic->control;
-
     agilio_store_relaxed(&nicd->control_asleep, true);
     agilio_fence();             /* Pairs with nicd_kick_control(). */
-    if (!agilio_ring_sleep(&nicd->pf->region.request)
-        || (c->head != c->tail && !blocked
-            && agl_worker_has_done(
-                &nicd->nic->worker,
-                c->requests[c->head % AGL_MAX_REQUESTS].after))) {
+    if (!agl_control_sleep(nicd->nic)) {
         poll_immediate_wake();
     }
-    if (blocked) {
-        poll_timer_wait(1);
+    if (nicd->nic->control.blocked) {
+        poll_timer_wait(BLOCKED_MS);
     }
     poll_timer_wait_until(refresh);
     poll_fd_wait(nicd->control_fd, POLLIN);
@@ -548,7 +555,6 @@ main(int argc, char *argv[])
     char *unixctl_path;
     bool exiting = false;
     pthread_t worker;
-    bool blocked;
 
     set_program_name(argv[0]);
     ovs_cmdl_proctitle_init(argc, argv);
@@ -573,21 +579,22 @@ main(int argc, char *argv[])
     while (!exiting) {
         unixctl_server_run(nicd.unixctl);
         nicd_run_function(&nicd);
-        blocked = !agl_control_run(nicd.nic);
+        agl_control_run(nicd.nic);
         if (time_msec() >= refresh) {
             agl_nic_refresh_ports(nicd.nic);
             refresh = time_msec() + REFRESH_MS;
         }
         if (!exiting) {
-            nicd_wait(&nicd, blocked, refresh);
+            nicd_wait(&nicd, refresh);
         }
     }
 
     nicd_del_ports(&nicd);
-    agilio_store_relaxed(&nicd.exiting, true);
+    agilio_store_release(&nicd.exiting, true);
     ring_eventfd(nicd.worker_fd);
     xpthread_join(worker, NULL);
     agl_nic_destroy(nicd.nic);
+    fatal_signal_remove_file_to_unlink(nicd.pf->path);
     agl_function_destroy(nicd.pf);
     unixctl_server_destroy(nicd.unixctl);
     svec_destroy(&settings.ports);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* nicd.h - the daemon around the NIC: what nicd.c and nicd-commands.c share. */
+/* nicd.h - the daemon around the NIC: nicd.c's and nicd-commands.c's. */
 
 #ifndef AGL_NICD_H
 #define AGL_NICD_H 1

@@ -26,6 +26,17 @@ add(agilio_le64 *counter, uint64_t n)
                          agilio_to_le64(agilio_from_le64(*counter) + n));
 }
 
+/* Packets that wait for the end of the burst must not be why there is no
+ * buffer. */
+static bool
+have_buffers(struct agl_worker *w, uint32_t n)
+{
+    if (AGILIO_UNLIKELY(w->pool.n_free < n)) {
+        agl_pipeline_flush(w);
+    }
+    return w->pool.n_free >= n;
+}
+
 /* Counts a received packet; false if it goes no further. */
 static bool
 admit(struct agl_worker *w, struct agl_port *port, struct agl_pkt *pkt)
@@ -141,7 +152,7 @@ carry(struct agl_worker *w, struct agl_port *port, struct agl_pkt *pkt)
     account(w, flow, pkt);
     if (program->kind == AGL_PROGRAM_DROP) {
         drop(w, pkt, AGILIO_COUNTER_DROP_POLICY);
-    } else if (program->n_clones > w->pool.n_free) {
+    } else if (!have_buffers(w, program->n_clones)) {
         drop(w, pkt, AGILIO_COUNTER_DROP_NO_BUFFER);
     } else {
         agl_program_run(program, pkt, &w->run);
@@ -155,10 +166,10 @@ agl_pipeline_receive(struct agl_worker *w, struct agl_port *port)
     uint64_t rx_errors;
     uint32_t n, i;
 
+    have_buffers(w, AGL_BURST); /* If not, the device keeps its frames. */
     n = port->dev->class->rx(port->dev, &w->pool, pkts, AGL_BURST);
     for (i = 0; i < n; i++) {
         pkts[i]->in_port = port->id;
-        pkts[i]->timestamp = w->now;
         carry(w, port, pkts[i]);
     }
 
@@ -183,9 +194,10 @@ host_record(struct agl_worker *w, struct agl_port *port, uint32_t len)
     if (desc.flags || desc.meta_len || frame_len < 14
         || frame_len > AGILIO_MAX_FRAME) {
         agl_worker_count(w, AGILIO_COUNTER_DROP_HOST_BAD);
-    } else if (!(pkt = agl_pkt_new(&w->pool))) {
+    } else if (!have_buffers(w, 1)) {
         agl_worker_count(w, AGILIO_COUNTER_DROP_NO_BUFFER);
     } else {
+        pkt = agl_pkt_new(&w->pool);
         agilio_ring_read(ring, sizeof desc, pkt->data, frame_len);
         pkt->len = frame_len;
         agl_worker_count(w, AGILIO_COUNTER_HOST_TX);
@@ -235,7 +247,8 @@ flush_port(struct agl_worker *w, struct agl_port *port)
     port->n_tx = 0;
 }
 
-/* Bytes of Ethernet header that do not count against the MTU. */
+/* Bytes of Ethernet header that do not count against the MTU: of VLAN tags
+ * the outer one, as in the kernel datapath and as devices have it. */
 static uint32_t
 l2_len(const struct agl_pkt *pkt)
 {
@@ -252,7 +265,7 @@ agl_pipeline_output(struct agl_run *run, uint32_t port_id, struct agl_pkt *pkt)
     struct agl_port *port = &w->ports[slot < w->n_ports ? slot : 0];
     const uint32_t up = AGILIO_PORT_ADMIN_UP | AGILIO_PORT_LINK_UP;
 
-    if (port->id != port_id) {
+    if (port_id == AGILIO_PORT_NONE || port->id != port_id) {
         drop(w, pkt, AGILIO_COUNTER_DROP_TX_GONE);
     } else if ((port->flags & up) != up) {
         add(&port->stats->tx_dropped, 1);

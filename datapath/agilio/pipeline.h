@@ -64,6 +64,7 @@ struct agl_worker {
     uint64_t now;               /* NIC clock at the start of the burst. */
     uint64_t ranked;            /* When the masks were last ranked. */
     bool host_attached;
+    bool host_broken;           /* A packet ring is; control thread reads. */
     bool kick_host;             /* The host is to be woken after the burst. */
     struct agl_port ports[AGILIO_MAX_PORTS];
     uint32_t n_ports;           /* Slots in use are below this. */

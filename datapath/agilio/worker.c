@@ -138,6 +138,9 @@ agl_worker_round(struct agl_worker *w)
         if (port->id != AGILIO_PORT_NONE) {
             n += agl_pipeline_receive(w, port);
             n += agl_pipeline_host_tx(w, port);
+            if (port->qp->to_host.broken || port->qp->from_host.broken) {
+                agilio_store_relaxed(&w->host_broken, true);
+            }
         }
     }
     agl_pipeline_flush(w);

@@ -507,10 +507,12 @@ AGILIO_ASSERT_SIZE(struct agilio_action_set_nd, 60);
  * ## Counters. ##
  * ## --------- ##
  *
- * One 64-bit counter per row and worker, at counters_ofs.  A packet raises
- * exactly one of HIT rows or FALLBACK_MISS, and at most one FALLBACK or DROP
- * row says that it was not sent as its flow wanted.  New rows go to the end
- * of their kind only together with a new AGILIO_ABI_MAX. */
+ * One 64-bit counter per row and worker, at counters_ofs.  A packet that was
+ * received raises one HIT row if it has a flow, and ends in CARRIED or in
+ * exactly one FALLBACK or DROP row.  What is CARRIED, and what is HOST_TX, may
+ * raise DROP rows besides: one for the whole of it, or one for each copy that
+ * was not sent.  New rows go to the end of their kind only together with a new
+ * AGILIO_ABI_MAX. */
 
 #define AGILIO_COUNTERS(COUNTER)                                             \
     COUNTER(L1_HIT, HIT, "found in the exact match flow tracker")            \

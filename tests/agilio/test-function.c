@@ -317,6 +317,30 @@ test_second_host(void)
     agl_function_destroy(f);
 }
 
+/* A host that is dropped sees the end of the connection, and may come again.
+ */
+static void
+test_dropped_host(void)
+{
+    struct agl_function *f = open_function(&pf);
+    struct agilio_reader body;
+    struct agilio_msg msg;
+    struct nic_client c;
+
+    agl_function_drop_host(f);  /* There is none. */
+    nic_client_init(&c, pump, f);
+    CHECK(!nic_client_connect(&c, path));
+    agl_function_drop_host(f);
+    CHECK(!agl_function_attached(f));
+    CHECK(nic_client_receive(&c, &msg, &body) == ENODEV);
+    CHECK(agl_function_run(f) == AGL_HOST_NONE);
+    nic_client_close(&c);
+    CHECK(!nic_client_connect(&c, path));
+    CHECK(agl_function_attached(f));
+    nic_client_close(&c);
+    agl_function_destroy(f);
+}
+
 /* What a host leaves behind, its successor does not find: not its messages,
  * nor its cursors, nor its doorbells, nor its epoch. */
 static void
@@ -603,6 +627,7 @@ main(void)
     RUN(test_handshake);
     RUN(test_seals);
     RUN(test_second_host);
+    RUN(test_dropped_host);
     RUN(test_next_host);
     RUN(test_garbage);
     RUN(test_impatient);

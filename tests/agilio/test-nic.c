@@ -177,6 +177,18 @@ settle(void)
     agl_control_run(nic);
 }
 
+/* Sends a request. */
+static void
+tell(enum agilio_msg_type type, const void *body, size_t len)
+{
+    static uint8_t buf[AGILIO_MAX_MSG];
+    struct agilio_writer w;
+
+    agilio_msg_start(&w, buf, sizeof buf, type, 0, 7, session);
+    agilio_put_bytes(&w, body, len);
+    CHECK(agilio_msg_send(&request, buf, agilio_msg_end(&w, buf)) >= 0);
+}
+
 /* Sends a request; returns the error of its reply, -1 if there is none.  The
  * reply's body goes to 'out' unless NULL. */
 static int
@@ -184,12 +196,9 @@ ask(enum agilio_msg_type type, const void *body, size_t len, void *out)
 {
     static uint8_t buf[AGILIO_MAX_MSG];
     struct agilio_reader r;
-    struct agilio_writer w;
     struct agilio_msg msg;
 
-    agilio_msg_start(&w, buf, sizeof buf, type, 0, 7, session);
-    agilio_put_bytes(&w, body, len);
-    CHECK(agilio_msg_send(&request, buf, agilio_msg_end(&w, buf)) >= 0);
+    tell(type, body, len);
     settle();
     while (agilio_msg_receive(&reply, buf, &msg, &r)) {
         uint16_t flags = agilio_from_le16(msg.flags);
@@ -228,6 +237,21 @@ hello(uint16_t abi_min, uint16_t abi_max, uint8_t answer[16])
     return ask(AGILIO_MSG_HELLO, body, sizeof body, answer);
 }
 
+static void
+attach(void)
+{
+    const struct agilio_qp *qp = (const void *)
+        (region.base + agilio_from_le64(region.header->qps_ofs));
+
+    agl_nic_host_attached(nic);
+    open_ring(&region.header->control[0], true, &request);
+    open_ring(&region.header->control[1], false, &reply);
+    for (int i = 0; i < N_DEVS; i++) {
+        open_ring(&qp[i].to_host, false, &from_nic[i]);
+        open_ring(&qp[i].from_host, true, &to_nic[i]);
+    }
+}
+
 /* Starts a NIC with N_DEVS ports; 'host': one is attached. */
 static void
 start(uint32_t n_packets, bool host)
@@ -259,17 +283,7 @@ start(uint32_t n_packets, bool host)
         CHECK(!agl_nic_port_add(nic, name, &devs[i].up, &ids[i]));
     }
     if (host) {
-        agl_nic_host_attached(nic);
-        open_ring(&region.header->control[0], true, &request);
-        open_ring(&region.header->control[1], false, &reply);
-        for (int i = 0; i < N_DEVS; i++) {
-            const struct agilio_qp *qp = (const void *)
-                (region.base + agilio_from_le64(region.header->qps_ofs));
-
-            qp += i;
-            open_ring(&qp->to_host, false, &from_nic[i]);
-            open_ring(&qp->from_host, true, &to_nic[i]);
-        }
+        attach();
         CHECK(!hello(AGILIO_ABI_MIN, AGILIO_ABI_MAX, NULL));
     }
 }
@@ -488,6 +502,16 @@ test_host_tx(void)
     CHECK(counter(AGILIO_COUNTER_HOST_TX) == 2);
     CHECK(counter(AGILIO_COUNTER_DROP_TX_GONE) == 1);
     CHECK(counter(AGILIO_COUNTER_DROP_HOST_BAD) == 1);
+
+    /* No port is no port, not an empty slot. */
+    CHECK(agl_nic_port_del(nic, "p0"));
+    desc.port = agilio_to_le32(AGILIO_PORT_NONE);
+    desc.flags = agilio_to_le16(0);
+    agilio_ring_write(&to_nic[OUT], 0, &desc, sizeof desc);
+    agilio_ring_write(&to_nic[OUT], sizeof desc, frame, sizeof frame);
+    agilio_ring_produce(&to_nic[OUT], 2);
+    settle();
+    CHECK(counter(AGILIO_COUNTER_DROP_TX_GONE) == 2);
     stop();
 }
 
@@ -610,6 +634,45 @@ test_copies(void)
     stop();
 }
 
+/* Packets that only wait for the end of the burst are sent when their buffers
+ * are needed: for copies, for another port's frames, for the host's. */
+static void
+test_buffers_in_queues(void)
+{
+    uint8_t frame[60] = { 0 };
+    struct agilio_desc desc = {
+        .len = agilio_to_le32(sizeof desc + sizeof frame),
+    };
+
+    start(4, true);
+
+    const uint32_t ports[3] = { ids[OUT], ids[2], ids[OUT] };
+
+    CHECK(!put_output(1, 1, ports, 3));
+    CHECK(!put_output(2, 2, &ids[OUT], 1));
+    inject(IN, 2, 60);
+    inject(IN, 2, 60);
+    inject(IN, 1, 60);
+    settle();
+    CHECK(devs[OUT].n_tx == 4 && devs[2].n_tx == 1);
+
+    for (int i = 0; i < 4; i++) {
+        inject(IN, 2, 60);
+    }
+    inject(OUT, 1, 60);
+    desc.port = agilio_to_le32(ids[2]);
+    for (int i = 0; i < 5; i++) {
+        agilio_ring_write(&to_nic[OUT], 0, &desc, sizeof desc);
+        agilio_ring_write(&to_nic[OUT], sizeof desc, frame, sizeof frame);
+        agilio_ring_produce(&to_nic[OUT], 2);
+    }
+    settle();
+    CHECK(devs[OUT].n_tx == 8 && devs[2].n_tx == 6);
+    CHECK(counter(AGILIO_COUNTER_FALLBACK_MISS) == 1);
+    CHECK(counter(AGILIO_COUNTER_DROP_NO_BUFFER) == 0);
+    stop();
+}
+
 static void
 test_headless(void)
 {
@@ -623,9 +686,7 @@ test_headless(void)
     CHECK(counter(AGILIO_COUNTER_DROP_NO_HOST) == 1);
 
     /* The next host is told that there are flows, and may flush them. */
-    agl_nic_host_attached(nic);
-    open_ring(&region.header->control[0], true, &request);
-    open_ring(&region.header->control[1], false, &reply);
+    attach();
     uint8_t answer[16];
     CHECK(!hello(1, 1, answer));
     CHECK(answer[4] == 1);
@@ -635,6 +696,77 @@ test_headless(void)
     inject(IN, 1, 60);
     settle();
     CHECK(devs[OUT].n_tx == 1);
+    stop();
+}
+
+/* A host that does not take its replies, and goes: what it asked for counts,
+ * what it did not get round to is forgotten. */
+static void
+test_gone_amid_requests(void)
+{
+    uint8_t answer[16];
+
+    start(64, true);
+    agilio_store_relaxed(&reply.ring->cons,
+                         agilio_to_le32(region.reply.cursor - region.reply.n));
+    CHECK(put_output(1, 1, &ids[OUT], 1) == -1);
+    CHECK(nic->control.blocked && !region.reply.broken);
+    tell(AGILIO_MSG_HELLO, "", 0);
+    agl_nic_host_gone(nic);
+    CHECK(!nic->control.blocked);
+    settle();
+    CHECK(region.request.cursor == 0 && region.reply.cursor == 0);
+
+    attach();
+    CHECK(!hello(1, 1, answer));
+    CHECK(answer[4] == 1);
+    stop();
+}
+
+/* A host that asks without end is not all that the control thread is for. */
+static void
+test_busy_host(void)
+{
+    start(64, true);
+    for (int i = 0; i < 200; i++) {
+        tell(AGILIO_MSG_KEEPALIVE, "", 0);
+    }
+    agl_control_run(nic);
+    CHECK(agilio_ring_ready(&region.request) > 100);
+    CHECK(!agl_control_sleep(nic));
+    settle();
+    CHECK(!agilio_ring_ready(&region.request) && agl_control_sleep(nic));
+    CHECK(agilio_ring_ready(&reply) == 200);
+    stop();
+}
+
+/* Whichever ring it is that a host breaks, it is found out. */
+static void
+test_broken_host(void)
+{
+    struct agilio_ring *rings[4];
+
+    start(64, true);
+    rings[0] = request.ring;
+    rings[1] = reply.ring;
+    rings[2] = from_nic[IN].ring;
+    rings[3] = to_nic[OUT].ring;
+    for (int i = 0; i < 4; i++) {
+        settle();
+        CHECK(!agl_nic_host_is_broken(nic));
+        if (i == 0 || i == 3) {
+            rings[i]->prod = agilio_to_le32(0x7fffffff);
+        } else {
+            rings[i]->cons = agilio_to_le32(0x7fffffff);
+        }
+        inject(IN, 1, 60);
+        agl_control_event(nic, AGILIO_MSG_PORT_EVENT);
+        settle();
+        CHECK(agl_nic_host_is_broken(nic));
+        agl_nic_host_gone(nic);
+        attach();
+        CHECK(!hello(1, 1, NULL));
+    }
     stop();
 }
 
@@ -730,7 +862,7 @@ test_reply_ring_full(void)
         n++;
     }
     CHECK(n < 5000);
-    CHECK(!agl_control_run(nic));
+    CHECK(nic->control.blocked && agl_control_sleep(nic));
     CHECK(counter(AGILIO_COUNTER_FALLBACK_MISS) == 0);
     inject(IN, 9, 60);
     settle();
@@ -797,7 +929,11 @@ main(void)
     RUN(test_drops_to_host);
     RUN(test_drops_at_output);
     RUN(test_copies);
+    RUN(test_buffers_in_queues);
     RUN(test_headless);
+    RUN(test_gone_amid_requests);
+    RUN(test_busy_host);
+    RUN(test_broken_host);
     RUN(test_port_incarnations);
     RUN(test_refusals);
     RUN(test_tracker_dump);

@@ -87,14 +87,11 @@ static bool
 same_offsets(const struct agl_pkt *pkt, const struct dp_packet *packet,
              const struct flow *flow)
 {
-    bool is_tcp = is_ip_any(flow) && flow->nw_proto == IPPROTO_TCP;
-    uint16_t tcp_flags = is_tcp ? ntohs(flow->tcp_flags) : 0;
-
     return same_number("l2_5_ofs", pkt->l2_5_ofs, packet->l2_5_ofs)
            && same_number("l3_ofs", pkt->l3_ofs, packet->l3_ofs)
            && same_number("l4_ofs", pkt->l4_ofs, packet->l4_ofs)
            && same_number("l4_len", pkt->l4_len, dp_packet_l4_size(packet))
-           && same_number("tcp_flags", pkt->tcp_flags, tcp_flags);
+           && same_number("tcp_flags", pkt->tcp_flags, ntohs(flow->tcp_flags));
 }
 
 /* Parses the frame in memory of just its size, for AddressSanitizer. */

@@ -270,7 +270,7 @@ nd(void)
     parse("solicit nonce");
     CHECK(is16(key.tp_src, 135) && key.nd_target[15] == 9);
     CHECK(is_mac(key.arp_sha, 0x0a) && is_zero(key.arp_tha, 6));
-    CHECK(is16(key.tcp_flags, 1) && !pkt.tcp_flags);
+    CHECK(is16(key.tcp_flags, 1) && pkt.tcp_flags == 1);
     parse("advert both");
     CHECK(is16(key.tp_src, 136) && is32(key.igmp_group, 0x60000000));
     CHECK(is_mac(key.arp_sha, 0x0a) && is_mac(key.arp_tha, 0x0b));

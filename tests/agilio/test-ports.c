@@ -190,8 +190,10 @@ test_unix_open(void)
     CHECK(open_fails(&agl_dev_unix, path("file"), EADDRINUSE, "cannot bind"));
     CHECK(!access(path("file"), F_OK) && !unlink(path("file")));
 
-    old = peer_socket("nic");   /* Left behind by a NIC that was killed. */
-    close(old);
+    old = peer_socket("nic");   /* Another's. */
+    CHECK(open_fails(&agl_dev_unix, path("nic"), EADDRINUSE, "cannot bind"));
+    CHECK(peer_send(old, "nic", 60) == 60);
+    close(old);                 /* Left behind by a NIC that was killed. */
     dev = open_dev(&agl_dev_unix, path("nic"));
     CHECK(dev != NULL);
     dev->class->status(dev, &status);

@@ -25,7 +25,8 @@
  *
  * A former host may still have the region mapped and scribble on the rings;
  * the NIC's ends then see cursors without sense, and pass nothing until the
- * next host is welcomed.
+ * next host is welcomed.  A host that is there and does so is dropped
+ * (agl_function_drop_host()): it may come again and find good rings.
  */
 
 #ifndef AGL_FUNCTION_H
@@ -120,6 +121,10 @@ enum agl_function_event agl_function_run(struct agl_function *);
  * or another positive errno if the host did not take them.  It is gone then,
  * without AGL_HOST_GONE. */
 int agl_function_welcome(struct agl_function *);
+
+/* Disconnects the host, if there is one, without AGL_HOST_GONE: one that broke
+ * a ring, and would wait for ever. */
+void agl_function_drop_host(struct agl_function *);
 
 bool agl_function_attached(const struct agl_function *);
 

@@ -267,10 +267,10 @@ agl_function_destroy(struct agl_function *f)
  * ## Hosts come, go. ##
  * ## --------------- ## */
 
-static void
-drop_host(struct agl_function *f)
+void
+agl_function_drop_host(struct agl_function *f)
 {
-    close(f->conn_fd);
+    close_fd(f->conn_fd);
     f->conn_fd = -1;
     agilio_store_relaxed(&f->attached, false);
 }
@@ -291,7 +291,7 @@ agl_function_run(struct agl_function *f)
     enum agl_function_event event = AGL_HOST_NONE;
 
     if (f->conn_fd >= 0 && !host_lives(f)) {
-        drop_host(f);
+        agl_function_drop_host(f);
         return AGL_HOST_GONE;
     }
     for (int i = 0; i < BACKLOG; i++) {
@@ -389,17 +389,18 @@ agl_function_welcome(struct agl_function *f)
     }
     err = send_handshake(f);
     if (err) {
-        drop_host(f);
+        agl_function_drop_host(f);
         return err;
     }
-    agilio_store_relaxed(&f->attached, true);
+    /* Pairs with the acquire in agl_function_attached(). */
+    agilio_store_release(&f->attached, true);
     return 0;
 }
 
 bool
 agl_function_attached(const struct agl_function *f)
 {
-    return agilio_load_relaxed(&f->attached);
+    return agilio_load_acquire(&f->attached);
 }
 
 /* ## ---------- ##

@@ -378,8 +378,6 @@ agl_parse(struct agl_pkt *pkt, const struct agl_parse_options *options,
     pkt->l4_len = c.left;
     if (!(key->nw_frag & FRAG_LATER)) {
         parse_l4(&c, key);
-        if (key->nw_proto == AGL_PROTO_TCP) {
-            pkt->tcp_flags = agilio_from_be16(key->tcp_flags);
-        }
+        pkt->tcp_flags = agilio_from_be16(key->tcp_flags);
     }
 }

@@ -26,8 +26,8 @@ struct agl_pkt {
     uint16_t l3_ofs;
     uint16_t l4_ofs;            /* Of IPv4 and IPv6 only. */
     uint16_t l4_len;            /* Without what pads the frame; 0 if none. */
-    uint16_t tcp_flags;         /* Low 12 bits, 0 if it is not TCP. */
-    uint64_t timestamp;         /* NIC clock at reception. */
+    uint16_t tcp_flags;         /* As in the key, so with ND's stand-in for
+                                 * them, which OVS counts, too. */
     struct agl_pkt *next_free;  /* While in the pool. */
 
     uint8_t room[AGL_PKT_HEADROOM + AGILIO_MAX_FRAME];

@@ -66,6 +66,7 @@ extern const struct agl_dev_class agl_dev_afpacket;
 extern const struct agl_dev_class agl_dev_tap;
 extern const struct agl_dev_class agl_dev_unix;
 extern const struct agl_dev_class agl_dev_pcap;
+extern const struct agl_dev_class agl_dev_vf;
 
 /* All drivers, NULL-terminated (port/classes.c). */
 extern const struct agl_dev_class *const agl_dev_classes[];

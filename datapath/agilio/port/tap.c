@@ -119,15 +119,17 @@ go_silent(struct tap *d)
 }
 
 /* The byte behind the packet's room tells a frame that does not fit: the
- * kernel cuts such frames off and says nothing. */
+ * kernel cuts such frames off and says nothing.  They count as frames of the
+ * burst, so that a flood of them does not hold the worker. */
 static uint32_t
 tap_rx(struct agl_dev *dev, struct agl_pool *pool, struct agl_pkt *pkts[],
        uint32_t max)
 {
     struct tap *d = tap_cast(dev);
     uint32_t n = 0;
+    uint32_t i;
 
-    while (n < max) {
+    for (i = 0; i < max; i++) {
         struct agl_pkt *pkt = agl_pkt_new(pool);
         uint8_t too_long;
         struct iovec iov[2];

@@ -3,8 +3,9 @@
  * port/unix.c - "unix:PATH[,PEER]": a datagram socket as a port.
  *
  * For tests without root: a datagram is a frame.  The NIC binds a Unix socket
- * to PATH, replacing an old one, and sends to the socket at PEER, or without
- * PEER to whoever sent the last frame.  Nobody there is a full device.
+ * to PATH, replacing one that nobody has any more, and sends to the socket at
+ * PEER, or without PEER to whoever sent the last frame.  Nobody there is a
+ * full device.
  *
  * The kernel queues few datagrams (net.unix.max_dgram_qlen) for a receiver,
  * except from the very socket that it is connected to: a peer that connects
@@ -87,6 +88,7 @@ parse_paths(struct unix_dev *d, struct sockaddr_un *path, const char *arg,
 static int
 make_socket(struct unix_dev *d, const struct sockaddr_un *path, char **error)
 {
+    const struct sockaddr *addr = (const struct sockaddr *) path;
     const char *name = path->sun_path;
     int size = SNDBUF;
     struct stat s;
@@ -98,10 +100,11 @@ make_socket(struct unix_dev *d, const struct sockaddr_un *path, char **error)
     }
     /* Best effort: the kernel caps it. */
     setsockopt(d->fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
-    if (!lstat(name, &s) && S_ISSOCK(s.st_mode)) {
+    if (!lstat(name, &s) && S_ISSOCK(s.st_mode)
+        && connect(d->fd, addr, sizeof *path) < 0 && errno == ECONNREFUSED) {
         unlink(name);           /* If this fails then bind() says so. */
     }
-    if (bind(d->fd, (const struct sockaddr *) path, sizeof *path) < 0) {
+    if (bind(d->fd, addr, sizeof *path) < 0) {
         return agl_dev_fail(error, errno, "unix: cannot bind to %s (%s)", name,
                             strerror(errno));
     }
