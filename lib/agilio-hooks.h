@@ -19,6 +19,7 @@
 struct dp_packet_batch;
 struct dpif_flow_attrs;
 struct dpif_flow_stats;
+struct flow_wildcards;
 struct netdev_class;
 struct netdev_rxq;
 struct smap;
@@ -42,8 +43,13 @@ bool agilio_batch_is_resumed(const struct netdev_rxq *rxq,
                              struct dp_packet_batch *batch,
                              odp_port_t port_no);
 
-/* lib/dpif-netdev.c, any thread.  A flow's statistics are read by its ufid, not
- * through its input port and that port's lock, so they are fresh and whole
+/* lib/dpif-netdev.c, for a new flow: makes 'mega_ufid', which is a hash of the
+ * masked flow, one of the mask 'wc' as well.  10.0.0.8/29 and 10.0.0.8/30 are
+ * two flows, which can exist at the same time. */
+void agilio_mega_ufid(const struct flow_wildcards *wc, ovs_u128 *mega_ufid);
+
+/* lib/dpif-netdev.c, any thread.  A flow's statistics are read by its ufid,
+ * not through its input port and that port's lock, so they are fresh and whole
  * even while ports change and after the port has gone.
  *
  * agilio_flow_get() gives what netdev_flow_get() would; false if the flow is

@@ -35,15 +35,6 @@ find(const ovs_u128 *ufid)
     return NULL;
 }
 
-static void
-forget(struct agilio_resident *r)
-    OVS_REQUIRES(MUTEX)
-{
-    cmap_remove(&flows, &r->node, r->ufid.u32[0]);
-    r->gone = true;
-    agilio_resident_update(r);
-}
-
 void
 agilio_shadow_put(const struct netdev *netdev, const char *dpif_type,
                   const struct match *match, const struct nlattr *actions,
@@ -53,16 +44,15 @@ agilio_shadow_put(const struct netdev *netdev, const char *dpif_type,
 
     ovs_mutex_lock(&MUTEX);
     r = find(ufid);
-    if (r && !r->netdev) {      /* Flushed: this is not that flow. */
-        forget(r);
-        r = NULL;
-    }
     if (!r) {
         r = agilio_resident_create();
         r->ufid = *ufid;
-        r->netdev = netdev;
         r->dpif_type = dpif_type;
         cmap_insert(&flows, &r->node, ufid->u32[0]);
+    }
+    if (!r->netdev) {           /* New, or flushed and its port is back. */
+        r->netdev = netdev;
+        r->stopped = false;
     }
     agilio_resident_set(r, match, actions, actions_len);
     agilio_resident_update(r);
@@ -74,10 +64,15 @@ agilio_shadow_del(const ovs_u128 *ufid)
 {
     struct agilio_resident *r;
 
+    if (!find(ufid)) {          /* As with every flow, if there is no NIC. */
+        return ENOENT;
+    }
     ovs_mutex_lock(&MUTEX);
     r = find(ufid);
     if (r) {
-        forget(r);
+        cmap_remove(&flows, &r->node, ufid->u32[0]);
+        r->gone = true;
+        agilio_resident_update(r);
     }
     ovs_mutex_unlock(&MUTEX);
     return r ? 0 : ENOENT;
@@ -95,22 +90,6 @@ agilio_shadow_flush(const struct netdev *netdev)
             r->stopped = true;
             agilio_resident_update(r);
         }
-    }
-    ovs_mutex_unlock(&MUTEX);
-}
-
-void
-agilio_shadow_removed(const ovs_u128 *ufid)
-{
-    struct agilio_resident *r;
-
-    if (!find(ufid)) {          /* As with every flow, if there is no NIC. */
-        return;
-    }
-    ovs_mutex_lock(&MUTEX);
-    r = find(ufid);
-    if (r && !r->netdev) {
-        forget(r);
     }
     ovs_mutex_unlock(&MUTEX);
 }

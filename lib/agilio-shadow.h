@@ -45,16 +45,16 @@ int agilio_shadow_get(const ovs_u128 *ufid, struct dpif_flow_stats *,
  * Does not quiesce: a revalidator calls this in the middle of its ukeys. */
 void agilio_shadow_stop(const ovs_u128 *ufid);
 
-/* Forgets the flow.  Returns 0 or ENOENT. */
+/* The datapath has no such flow any more: forgets it.  Returns 0 or ENOENT.
+ *
+ * To be called at once: a flow that is made anew, with the same ufid, must not
+ * find the statistics of the one before it. */
 int agilio_shadow_del(const ovs_u128 *ufid);
 
 /* Takes all flows that were put for 'netdev', which goes away, off the NIC.
- * They are not forgotten, for the datapath has yet to read their statistics:
- * nobody will call agilio_shadow_del(), but agilio_shadow_removed(). */
+ * They are not forgotten, for the datapath has yet to read their statistics
+ * and to delete them. */
 void agilio_shadow_flush(const struct netdev *);
-
-/* The datapath has no such flow any more: forgets one that was flushed. */
-void agilio_shadow_removed(const ovs_u128 *ufid);
 
 /* Adds to n_flows[i] the number of flows of 'netdev' that the NIC carries and
  * offload thread i looks after. */

@@ -19,6 +19,7 @@
 #include "agilio-residency.h"
 #include "agilio-shadow.h"
 #include "dirs.h"
+#include "hash.h"
 #include "netdev-agilio.h"
 #include "netdev-offload-provider.h"
 #include "netdev-provider.h"
@@ -45,6 +46,7 @@ static bool search_due;
 static long long int search_at;
 static long long int take_over_at;
 static int max_vlans_sent;      /* 0 if the NIC does not know yet. */
+static bool ran;                /* agilio_run() was called in this round. */
 
 /* ## ------- ##
  * ## Connect ##
@@ -264,6 +266,7 @@ agilio_run(const struct smap *other_config)
 {
     const char *path = smap_get(other_config, "agilio-nic");
 
+    ran = true;
     if (!want_nic(path)) {
         return;
     }
@@ -282,9 +285,15 @@ agilio_run(const struct smap *other_config)
     agilio_residency_run();
 }
 
+/* A round in which the bridge did not get as far as agilio_run(), as without a
+ * database, does not wait for what it has not looked at: it would spin. */
 void
 agilio_wait(void)
 {
+    if (!ran) {
+        return;
+    }
+    ran = false;
     if (news) {
         seq_wait(news, news_seen);
         agilio_residency_wait();
@@ -295,6 +304,16 @@ agilio_wait(void)
     } else if (search_due) {
         poll_timer_wait_until(search_at);
     }
+}
+
+void
+agilio_mega_ufid(const struct flow_wildcards *wc, ovs_u128 *mega_ufid)
+{
+    ovs_u128 hash;
+
+    hash_bytes128(wc, sizeof *wc, mega_ufid->u32[0], &hash);
+    mega_ufid->u64.hi ^= hash.u64.hi;
+    mega_ufid->u64.lo ^= hash.u64.lo;
 }
 
 void
@@ -313,7 +332,7 @@ agilio_flow_get(const ovs_u128 *mega_ufid, struct dpif_flow_stats *stats,
 void
 agilio_flow_removed(const ovs_u128 *mega_ufid)
 {
-    agilio_shadow_removed(mega_ufid);
+    agilio_shadow_del(mega_ufid);
 }
 
 void

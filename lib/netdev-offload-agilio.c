@@ -12,7 +12,8 @@
  *     is not told either.  So put always succeeds: a flow that the NIC cannot
  *     have, or not now, is the shadow's to look after.
  *
- *   - 'info' is mostly uninitialised; nothing of it is needed. */
+ *   - 'info' is mostly uninitialised; nothing of it is needed.  So is
+ *     match->tun_md, if a flow is changed; tunnel options are raw here. */
 
 #include <config.h>
 
@@ -42,6 +43,7 @@ netdev_agilio_flow_put(struct netdev *netdev, struct match *match,
                        struct offload_info *info OVS_UNUSED,
                        struct dpif_flow_stats *stats)
 {
+    match->tun_md.valid = false;
     agilio_shadow_put(netdev, netdev_get_dpif_type(netdev), match, actions,
                       actions_len, ufid);
     if (stats) {

@@ -12,9 +12,12 @@
 
 #include "agilio-hooks.h"
 #include "agilio-nic.h"
+#include "agilio-shadow.h"
+#include "agilio.h"
 #include "check.h"
 #include "dp-packet.h"
 #include "fake-nic.h"
+#include "netdev-offload-provider.h"
 #include "netdev-provider.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
@@ -518,6 +521,46 @@ test_send(void)
 }
 
 static void
+check_tun_md(const struct agilio_shadow_flow *flow, void *aux OVS_UNUSED)
+{
+    CHECK(!flow->match.tun_md.valid);
+}
+
+/* What dpif-netdev calls for a flow.  The offload thread forgets a flow when
+ * it comes to it; one that is made anew meanwhile starts from nothing. */
+static void
+test_flow_hooks(void)
+{
+    const struct netdev_flow_api *api = &netdev_offload_agilio;
+    ovs_u128 ufid = { .u64 = { 1, 2 } }, other = ufid;
+    struct flow_wildcards wc;
+    struct dpif_flow_stats stats;
+    struct dpif_flow_attrs attrs;
+    struct netdev *dev;
+    struct match match;
+
+    CHECK(!open_netdev("p1", NULL, &dev));
+    match_init_catchall(&match);
+    memset(&match.tun_md, 1, sizeof match.tun_md);
+    CHECK(!agilio_flow_get(&ufid, &stats, &attrs));
+    CHECK(!api->flow_put(dev, &match, NULL, 0, &ufid, NULL, NULL));
+    agilio_shadow_for_each(check_tun_md, NULL);
+    CHECK(agilio_flow_get(&ufid, &stats, &attrs) && !attrs.offloaded);
+    agilio_flow_stop(&ufid);
+    CHECK(agilio_flow_get(&ufid, &stats, &attrs));
+    agilio_flow_removed(&ufid);
+    CHECK(!agilio_flow_get(&ufid, &stats, &attrs));
+    CHECK(agilio_shadow_del(&ufid) == ENOENT);
+
+    flow_wildcards_init_catchall(&wc);
+    agilio_mega_ufid(&wc, &ufid);
+    wc.masks.nw_src = OVS_BE32_MAX;
+    agilio_mega_ufid(&wc, &other);
+    CHECK(!ovs_u128_equals(ufid, other));
+    netdev_close(dev);
+}
+
+static void
 register_class(void)
 {
     struct sset types = SSET_INITIALIZER(&types);
@@ -544,5 +587,6 @@ main(void)
     RUN(test_sleep);
     RUN(test_broken_ring);
     RUN(test_send);
+    RUN(test_flow_hooks);
     return summary();
 }
