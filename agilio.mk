@@ -67,6 +67,7 @@ agilio_core_sources = \
 	datapath/agilio/action/output.c \
 	datapath/agilio/action/program.c \
 	datapath/agilio/action/program.h \
+	datapath/agilio/action/recirc.c \
 	datapath/agilio/action/set.h \
 	datapath/agilio/action/transport.c \
 	datapath/agilio/action/vlan.c \
@@ -80,6 +81,8 @@ agilio_core_sources = \
 	datapath/agilio/pkt/csum.c \
 	datapath/agilio/pkt/csum.h \
 	datapath/agilio/pkt/headers.h \
+	datapath/agilio/pkt/key-hash.c \
+	datapath/agilio/pkt/key-hash.h \
 	datapath/agilio/pkt/parse.c \
 	datapath/agilio/pkt/parse.h \
 	datapath/agilio/pkt/pkt.c \

@@ -37,15 +37,12 @@ struct translation {
 /* What a NIC cannot do, by enum ovs_action_attr. */
 static const char *const unable_actions[] = {
     [OVS_ACTION_ATTR_SAMPLE] = "action: sample",
-    [OVS_ACTION_ATTR_RECIRC] = "action: recirc",
-    [OVS_ACTION_ATTR_HASH] = "action: hash",
     [OVS_ACTION_ATTR_PUSH_MPLS] = "action: push_mpls",
     [OVS_ACTION_ATTR_POP_MPLS] = "action: pop_mpls",
     [OVS_ACTION_ATTR_CT] = "action: ct",
     [OVS_ACTION_ATTR_TRUNC] = "action: trunc",
     [OVS_ACTION_ATTR_PUSH_ETH] = "action: push_eth",
     [OVS_ACTION_ATTR_POP_ETH] = "action: pop_eth",
-    [OVS_ACTION_ATTR_CT_CLEAR] = "action: ct_clear",
     [OVS_ACTION_ATTR_PUSH_NSH] = "action: push_nsh",
     [OVS_ACTION_ATTR_POP_NSH] = "action: pop_nsh",
     [OVS_ACTION_ATTR_METER] = "action: meter",
@@ -180,6 +177,39 @@ translate_output(struct translation *t, const struct nlattr *a)
 }
 
 static const char *
+translate_recirc(struct translation *t, const struct nlattr *a)
+{
+    struct agilio_action_recirc recirc = { .recirc_id = 0 };
+
+    if (nl_attr_get_size(a) != sizeof(uint32_t) || !nl_attr_get_u32(a)) {
+        return MALFORMED;
+    }
+    if (++t->n_outputs > AGILIO_MAX_OUTPUTS) {
+        return "size: outputs";
+    }
+    recirc.recirc_id = agilio_to_le32(nl_attr_get_u32(a));
+    put_action(t, AGILIO_ACTION_RECIRC, &recirc, sizeof recirc);
+    return NULL;
+}
+
+static const char *
+translate_hash(struct translation *t, const struct nlattr *a)
+{
+    const struct ovs_action_hash *hash = nl_attr_get(a);
+    struct agilio_action_hash action = { .basis = 0 };
+
+    if (nl_attr_get_size(a) != sizeof *hash) {
+        return MALFORMED;
+    }
+    if (hash->hash_alg != OVS_HASH_ALG_L4) {
+        return "action: hash";
+    }
+    action.basis = agilio_to_le32(hash->hash_basis);
+    put_action(t, AGILIO_ACTION_HASH, &action, sizeof action);
+    return NULL;
+}
+
+static const char *
 translate_push_vlan(struct translation *t, const struct nlattr *a)
 {
     const struct ovs_action_push_vlan *vlan = nl_attr_get(a);
@@ -303,6 +333,16 @@ translate_action(struct translation *t, const struct nlattr *a)
     case OVS_ACTION_ATTR_USERSPACE:
         t->for_host = true;
         return "action: userspace";
+
+    case OVS_ACTION_ATTR_RECIRC:
+        return translate_recirc(t, a);
+
+    case OVS_ACTION_ATTR_HASH:
+        return translate_hash(t, a);
+
+    case OVS_ACTION_ATTR_CT_CLEAR:
+        /* A packet that is on the NIC has not been through ct(). */
+        return NULL;
 
     case OVS_ACTION_ATTR_PUSH_VLAN:
         return translate_push_vlan(t, a);

@@ -101,8 +101,6 @@ agilio_translate_flow(const struct match *match,
 
 const struct agilio_reason agilio_translate_reasons[] = {
     { "match: tunnel", "packets that came out of a tunnel" },
-    { "match: recirc_id", "packets that are recirculated" },
-    { "match: dp_hash", "a hash that the datapath computed" },
     { "match: skb_priority", "a QoS priority that the host set" },
     { "match: pkt_mark", "a packet mark that the host set" },
     { "match: packet_type", "packets without an Ethernet header" },
@@ -120,9 +118,7 @@ const struct agilio_reason agilio_translate_reasons[] = {
                            "sampling" },
 
     { "action: ct", "connection tracking" },
-    { "action: ct_clear", "connection tracking" },
-    { "action: recirc", "looks the packet up again" },
-    { "action: hash", "computes a hash, for a bond or a select group" },
+    { "action: hash", "computes a symmetric hash, for a select group" },
     { "action: lb_output", "sends to a member of a bond, chosen by hash" },
     { "action: meter", "rate limits" },
     { "action: sample", "acts on a share of the packets" },

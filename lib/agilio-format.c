@@ -197,6 +197,8 @@ static const uint16_t action_lens[AGILIO_N_ACTIONS] = {
     [AGILIO_ACTION_SET_ICMP] = sizeof(struct agilio_action_set_icmp),
     [AGILIO_ACTION_SET_ARP] = sizeof(struct agilio_action_set_arp),
     [AGILIO_ACTION_SET_ND] = sizeof(struct agilio_action_set_nd),
+    [AGILIO_ACTION_HASH] = sizeof(struct agilio_action_hash),
+    [AGILIO_ACTION_RECIRC] = sizeof(struct agilio_action_recirc),
 };
 
 struct operand {
@@ -248,6 +250,8 @@ static const struct operand operands[] = {
     MASKED(SET_ND, set_nd, target, IPV6),
     MASKED(SET_ND, set_nd, sll, MAC),
     MASKED(SET_ND, set_nd, tll, MAC),
+    PLAIN(HASH, hash, "basis", basis, LE32),
+    PLAIN(RECIRC, recirc, NULL, recirc_id, LE32),
 };
 
 static void

@@ -27,7 +27,7 @@
 #include "util.h"
 
 /* Fields that the NIC matches on; both sides keep them in network order.
- * in_port and recirc_id, which they do not, are translated by hand. */
+ * in_port, recirc_id and dp_hash, which they do not, are done by hand. */
 #define CARRIED(FLOW, KEY) \
     AGILIO_COPY(struct flow, FLOW, struct agilio_key, KEY)
 
@@ -73,8 +73,6 @@ struct absent {
 
 static const struct absent absent[] = {
     ABSENT(tunnel, "tunnel"),
-    ABSENT(recirc_id, "recirc_id"),
-    ABSENT(dp_hash, "dp_hash"),
     ABSENT(skb_priority, "skb_priority"),
     ABSENT(pkt_mark, "pkt_mark"),
     ABSENT(packet_type, "packet_type"),
@@ -153,11 +151,18 @@ agilio_translate_match(const struct match *match, uint32_t in_port,
 
     key->in_port = agilio_to_le32(in_port);
     mask->in_port = agilio_to_le32(UINT32_MAX);
+    key->recirc_id = agilio_to_le32(match->flow.recirc_id
+                                    & match->wc.masks.recirc_id);
+    mask->recirc_id = agilio_to_le32(match->wc.masks.recirc_id);
+    key->dp_hash = agilio_to_le32(match->flow.dp_hash
+                                  & match->wc.masks.dp_hash);
+    mask->dp_hash = agilio_to_le32(match->wc.masks.dp_hash);
     memset(left + offsetof(struct flow, in_port), 0,
            sizeof match->flow.in_port);
-
-    /* Only 0 gets past explain_rest(). */
-    mask->recirc_id = agilio_to_le32(match->wc.masks.recirc_id);
+    memset(left + offsetof(struct flow, recirc_id), 0,
+           sizeof match->flow.recirc_id);
+    memset(left + offsetof(struct flow, dp_hash), 0,
+           sizeof match->flow.dp_hash);
 
     return explain_rest(flow, left);
 }

@@ -3,14 +3,18 @@
  * pipeline.c - the life of a packet on the NIC.
  *
  *     rx -> admit -> parse -> exact_lookup -> (miss) mask_lookup -> learn
- *        -> (miss in both) upcall, or account -> run -> tx
+ *                      ^ -> (miss in both) upcall, or account -> run -> tx
+ *                      `------------------------- recirc ---------'
  *
- * carry() is that life, top to bottom.  Each packet has one fate: it is sent
+ * carry() is that life, top to bottom; recirculation goes through it again, at
+ * most AGILIO_MAX_RECIRC times.  Each packet has one fate: it is sent
  * as its flow says, or given to the host, or dropped; the latter two under
  * one counter each.  Worker thread only.
  */
 
 #include "pipeline.h"
+
+#include "pkt/key-hash.h"
 
 static void
 drop(struct agl_worker *w, struct agl_pkt *pkt, enum agilio_counter reason)
@@ -35,6 +39,17 @@ have_buffers(struct agl_worker *w, uint32_t n)
         agl_pipeline_flush(w);
     }
     return w->pool.n_free >= n;
+}
+
+/* Sets aside the buffers for the copies that a program makes. */
+static bool
+reserve(struct agl_worker *w, uint32_t n)
+{
+    if (AGILIO_LIKELY(agl_pool_reserve(&w->pool, n))) {
+        return true;
+    }
+    agl_pipeline_flush(w);
+    return agl_pool_reserve(&w->pool, n);
 }
 
 /* Counts a received packet; false if it goes no further. */
@@ -79,19 +94,29 @@ lookup(struct agl_worker *w, const struct agilio_key *key)
     return flow;
 }
 
-/* Gives a packet to the host, from its beginning. */
+/* Gives a packet to the host: from its beginning, or, if it was recirculated,
+ * at the point that it has got to. */
 static void
 upcall(struct agl_worker *w, struct agl_port *port, struct agl_pkt *pkt,
        enum agilio_fallback reason)
 {
     struct agilio_ring_end *ring = &port->qp->to_host;
-    struct agilio_desc desc = {
-        .len = agilio_to_le32(sizeof desc + pkt->len),
+    const struct agilio_resume resume = {
+        .recirc_id = agilio_to_le32(pkt->recirc_id),
+        .dp_hash = agilio_to_le32(pkt->dp_hash),
+        .in_port = agilio_to_le32(pkt->in_port),
+    };
+    uint32_t meta_len = pkt->recirc_id ? sizeof resume : 0;
+    uint32_t len = sizeof(struct agilio_desc) + meta_len + pkt->len;
+    const struct agilio_desc desc = {
+        .len = agilio_to_le32(len),
+        .flags = agilio_to_le16(meta_len ? AGILIO_DESC_RESUMED : 0),
+        .meta_len = agilio_to_le16(meta_len),
         .port = agilio_to_le32(port->id),
         .reason = agilio_to_le32(reason),
         .timestamp = agilio_to_le64(w->now),
     };
-    uint32_t n = agilio_ring_granules(sizeof desc + pkt->len);
+    uint32_t n = agilio_ring_granules(len);
 
     if (!w->host_attached) {
         drop(w, pkt, AGILIO_COUNTER_DROP_NO_HOST);
@@ -101,7 +126,8 @@ upcall(struct agl_worker *w, struct agl_port *port, struct agl_pkt *pkt,
         drop(w, pkt, AGILIO_COUNTER_DROP_HOST_FULL);
     } else {
         agilio_ring_write(ring, 0, &desc, sizeof desc);
-        agilio_ring_write(ring, sizeof desc, pkt->data, pkt->len);
+        agilio_ring_write(ring, sizeof desc, &resume, meta_len);
+        agilio_ring_write(ring, sizeof desc + meta_len, pkt->data, pkt->len);
         w->kick_host |= agilio_ring_produce(ring, n);
         agl_worker_count(w, AGILIO_COUNTER_FALLBACK_MISS + reason);
         agl_pkt_free(&w->pool, pkt);
@@ -115,7 +141,9 @@ account(struct agl_worker *w, const struct agl_flow *flow,
     struct agilio_flow_stats *stats = flow->stats;
     uint16_t tcp_flags = agilio_from_le16(stats->tcp_flags);
 
-    agl_worker_count(w, AGILIO_COUNTER_CARRIED);
+    if (flow->program->ends_here) {
+        agl_worker_count(w, AGILIO_COUNTER_CARRIED);
+    }
     add(&stats->packets, 1);
     add(&stats->bytes, pkt->len);
     agilio_store_relaxed(&stats->used, agilio_to_le64(w->now));
@@ -125,7 +153,7 @@ account(struct agl_worker *w, const struct agl_flow *flow,
     }
 }
 
-/* The life of a packet. */
+/* The life of a packet, once for each time that it is looked up. */
 static void
 carry(struct agl_worker *w, struct agl_port *port, struct agl_pkt *pkt)
 {
@@ -133,9 +161,6 @@ carry(struct agl_worker *w, struct agl_port *port, struct agl_pkt *pkt)
     struct agl_flow *flow;
     struct agilio_key key;
 
-    if (!admit(w, port, pkt)) {
-        return;
-    }
     agl_parse(pkt, &w->options, &key);
 
     flow = lookup(w, &key);
@@ -152,11 +177,30 @@ carry(struct agl_worker *w, struct agl_port *port, struct agl_pkt *pkt)
     account(w, flow, pkt);
     if (program->kind == AGL_PROGRAM_DROP) {
         drop(w, pkt, AGILIO_COUNTER_DROP_POLICY);
-    } else if (!have_buffers(w, program->n_clones)) {
+    } else if (!reserve(w, program->n_clones)) {
         drop(w, pkt, AGILIO_COUNTER_DROP_NO_BUFFER);
     } else {
+        if (program->needs_hash && !pkt->n_recirc) {
+            pkt->flow_hash = agl_key_hash(&key);
+        }
         agl_program_run(program, pkt, &w->run);
     }
+}
+
+void
+agl_pipeline_recirc(struct agl_run *run, uint32_t recirc_id,
+                    struct agl_pkt *pkt)
+{
+    struct agl_worker *w = (struct agl_worker *) (void *) run;
+
+    if (pkt->n_recirc == AGILIO_MAX_RECIRC) {
+        drop(w, pkt, AGILIO_COUNTER_DROP_RECIRC);
+        return;
+    }
+    pkt->n_recirc++;
+    pkt->recirc_id = recirc_id;
+    agl_worker_count(w, AGILIO_COUNTER_RECIRC);
+    carry(w, &w->ports[agilio_port_slot(pkt->in_port)], pkt);
 }
 
 uint32_t
@@ -170,7 +214,9 @@ agl_pipeline_receive(struct agl_worker *w, struct agl_port *port)
     n = port->dev->class->rx(port->dev, &w->pool, pkts, AGL_BURST);
     for (i = 0; i < n; i++) {
         pkts[i]->in_port = port->id;
-        carry(w, port, pkts[i]);
+        if (admit(w, port, pkts[i])) {
+            carry(w, port, pkts[i]);
+        }
     }
 
     rx_errors = port->dev->rx_errors;

@@ -119,7 +119,9 @@ uint32_t agl_pipeline_receive(struct agl_worker *, struct agl_port *port);
 uint32_t agl_pipeline_host_tx(struct agl_worker *, struct agl_port *port);
 /* Sends what the bursts queued, wakes the host if it is to be. */
 void agl_pipeline_flush(struct agl_worker *);
-/* struct agl_run's way out. */
+/* struct agl_run's ways. */
 void agl_pipeline_output(struct agl_run *, uint32_t port_id, struct agl_pkt *);
+void agl_pipeline_recirc(struct agl_run *, uint32_t recirc_id,
+                         struct agl_pkt *);
 
 #endif /* pipeline.h */

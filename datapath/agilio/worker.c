@@ -31,6 +31,7 @@ agl_worker_init(struct agl_worker *w, const struct agl_nic_ops *ops,
     agl_pool_init(&w->pool, memory, n_packets);
     w->run.pool = &w->pool;
     w->run.output = agl_pipeline_output;
+    w->run.recirc = agl_pipeline_recirc;
     w->ops = ops;
     w->options.max_vlans = 1;
     w->header = region->header;

@@ -302,7 +302,7 @@ AGILIO_ASSERT_SIZE(struct agilio_flow_stats, 32);
  *  w12-3| nd_target                                                     |
  *  w14  | arp_sha                                       | 0             |
  *  w15  | arp_tha                                       | 0             |
- *  w16  | igmp_group                    | 0                             |
+ *  w16  | igmp_group                    | dp_hash                       |
  *       +---------------------------------------------------------------+ */
 
 struct agilio_vlan {
@@ -336,7 +336,7 @@ struct agilio_key {
     uint8_t arp_tha[6];
     uint8_t pad1[2];
     agilio_be32 igmp_group;
-    uint8_t pad2[4];
+    agilio_le32 dp_hash;
 } __attribute__((aligned(8)));
 #define AGILIO_KEY_WORDS 17
 AGILIO_ASSERT_SIZE(struct agilio_key, AGILIO_KEY_WORDS * 8);
@@ -375,7 +375,8 @@ AGILIO_ASSERT_OFFSET(struct agilio_key, igmp_group, 128);
     FIELD(nd_target, nd_target, IPV6)           \
     FIELD(arp_sha, arp_sha, MAC)                \
     FIELD(arp_tha, arp_tha, MAC)                \
-    FIELD(igmp_group, igmp_group, HEX32)
+    FIELD(igmp_group, igmp_group, HEX32)        \
+    FIELD(dp_hash, dp_hash, LE32)
 
 /* ## ---------------- ##
  * ## Action programs. ##
@@ -400,7 +401,9 @@ AGILIO_ASSERT_OFFSET(struct agilio_key, igmp_group, 128);
     ACTION(SET_SCTP, set_sctp, "set SCTP ports")                        \
     ACTION(SET_ICMP, set_icmp, "set ICMP or ICMPv6 type and code")      \
     ACTION(SET_ARP, set_arp, "set ARP addresses and operation")         \
-    ACTION(SET_ND, set_nd, "set ND target and link-layer addresses")
+    ACTION(SET_ND, set_nd, "set ND target and link-layer addresses")    \
+    ACTION(HASH, hash, "set dp_hash from addresses and ports")          \
+    ACTION(RECIRC, recirc, "look a copy up again, with a recirc_id")
 
 enum agilio_action_type {
     AGILIO_ACTION_NONE,
@@ -411,7 +414,8 @@ enum agilio_action_type {
 };
 
 #define AGILIO_MAX_PROGRAM 2048         /* Bytes of program on the wire. */
-#define AGILIO_MAX_OUTPUTS 64           /* OUTPUTs in one program. */
+#define AGILIO_MAX_OUTPUTS 64           /* OUTPUTs and RECIRCs in one. */
+#define AGILIO_MAX_RECIRC 6             /* RECIRCs in a packet's life. */
 
 struct agilio_action {
     agilio_le16 type;           /* enum agilio_action_type. */
@@ -503,15 +507,30 @@ struct agilio_action_set_nd {
 };
 AGILIO_ASSERT_SIZE(struct agilio_action_set_nd, 60);
 
+/* dp_hash = what OVS's userspace datapath computes for OVS_HASH_ALG_L4. */
+struct agilio_action_hash {
+    struct agilio_action action;
+    agilio_le32 basis;
+};
+AGILIO_ASSERT_SIZE(struct agilio_action_hash, 8);
+
+struct agilio_action_recirc {
+    struct agilio_action action;
+    agilio_le32 recirc_id;      /* Not 0. */
+};
+AGILIO_ASSERT_SIZE(struct agilio_action_recirc, 8);
+
 /* ## --------- ##
  * ## Counters. ##
  * ## --------- ##
  *
  * One 64-bit counter per row and worker, at counters_ofs.  A packet that was
- * received raises one HIT row if it has a flow, and ends in CARRIED or in
- * exactly one FALLBACK or DROP row.  What is CARRIED, and what is HOST_TX, may
- * raise DROP rows besides: one for the whole of it, or one for each copy that
- * was not sent.  New rows go to the end of their kind only together with a new
+ * received raises a HIT row each time that it finds a flow, and ends in
+ * CARRIED or in exactly one FALLBACK or DROP row (what a flow recirculates and
+ * outputs too, each copy).  What is CARRIED, and what is HOST_TX, may raise
+ * DROP rows besides: one for the whole of it, or one for each copy that was
+ * not sent.
+ * New rows go to the end of their kind only together with a new
  * AGILIO_ABI_MAX. */
 
 #define AGILIO_COUNTERS(COUNTER)                                             \
@@ -522,11 +541,13 @@ AGILIO_ASSERT_SIZE(struct agilio_action_set_nd, 60);
     COUNTER(FALLBACK_UNABLE, FALLBACK, "not possible on the NIC")            \
     COUNTER(HOST_TX, INFO, "sent for the host")                              \
     COUNTER(CARRIED, INFO, "finished on the NIC")                            \
+    COUNTER(RECIRC, INFO, "looked up again by a flow")                       \
     COUNTER(LEARNED, INFO, "entries made in the tracker")                    \
     COUNTER(EVICTED, INFO, "live tracker entries pushed out")                \
     COUNTER(DROP_RUNT, DROP, "shorter than an Ethernet header")              \
     COUNTER(DROP_RX_DOWN, DROP, "received on a port that is down")           \
     COUNTER(DROP_POLICY, DROP, "dropped by its flow")                        \
+    COUNTER(DROP_RECIRC, DROP, "recirculated too often")                     \
     COUNTER(DROP_NO_HOST, DROP, "for the host, and no host is attached")     \
     COUNTER(DROP_HOST_FULL, DROP, "for the host, whose ring is full")        \
     COUNTER(DROP_HOST_TOO_BIG, DROP, "for the host, and too long for it")    \

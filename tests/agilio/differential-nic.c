@@ -310,7 +310,7 @@ receive(uint32_t port)
         CHECK(len - head <= sizeof fate->host.bytes);
         CHECK(agilio_from_le32(desc.port) == ids[port]);
         fate->n_host++;
-        fate->reason = agilio_from_le32(desc.reason);
+        fate->reason = MAX(fate->reason, agilio_from_le32(desc.reason));
         fate->host.len = len - head;
         agilio_ring_read(ring, head, fate->host.bytes, fate->host.len);
         agilio_ring_consume(ring, agilio_ring_granules(len));
@@ -324,6 +324,7 @@ diff_nic_send(uint32_t port, const struct diff_frame *frame,
     fate = fate_;
     memset(fate->n_sent, 0, sizeof fate->n_sent);
     fate->n_host = 0;
+    fate->reason = AGILIO_FALLBACK_MISS;
     devs[port].arrived = frame;
     now += 1000;
     agl_worker_round(&nic->worker);

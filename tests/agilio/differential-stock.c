@@ -145,7 +145,10 @@ port_rxq_dealloc(struct netdev_rxq *rxq)
     free(CONTAINER_OF(rxq, struct port_rxq, up));
 }
 
-/* With zeros behind it: packet_set_nd() follows the length of an option to
+/* With the RSS hash that a device would give: without one, OVS computes it at
+ * one of several points, by what flows there are.
+ *
+ * With zeros behind it: packet_set_nd() follows the length of an option to
  * wherever it points, and would find options of earlier frames there. */
 static struct dp_packet *
 new_packet(const struct diff_frame *frame)
@@ -156,6 +159,12 @@ new_packet(const struct diff_frame *frame)
 
     dp_packet_put(packet, frame->bytes, frame->len);
     memset(dp_packet_tail(packet), 0, TAILROOM);
+    if (frame->len >= ETH_HEADER_LEN) {
+        struct flow flow;
+
+        flow_extract(packet, &flow);
+        dp_packet_set_rss_hash(packet, flow_hash_5tuple(&flow, 0));
+    }
     return packet;
 }
 
@@ -311,6 +320,20 @@ diff_stock_modify(const struct diff_flow *flow)
                            &flow->ufid, NON_PMD_CORE_ID, NULL);
     ofpbuf_uninit(&key);
     return ok;
+}
+
+void
+diff_stock_stats(const struct diff_flow *flow, struct dpif_flow_stats *stats)
+{
+    uint64_t buf[DIFF_MAX_ACTIONS];
+    struct dpif_flow found;
+    struct ofpbuf b;
+
+    ofpbuf_use_stub(&b, buf, sizeof buf);
+    CHECK(!dpif_flow_get(dpif, NULL, 0, &flow->ufid, NON_PMD_CORE_ID, &b,
+                         &found));
+    *stats = found.stats;
+    ofpbuf_uninit(&b);
 }
 
 void

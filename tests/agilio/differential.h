@@ -42,7 +42,7 @@ struct diff_fate {
     uint32_t n_sent[DIFF_N_PORTS];              /* All. */
     struct diff_frame sent[DIFF_N_PORTS][DIFF_MAX_SENT];
     uint32_t n_host;            /* Times that the host was given it. */
-    enum agilio_fallback reason;        /* The last time; stock: MISS. */
+    enum agilio_fallback reason;        /* The gravest; stock: MISS. */
     struct diff_frame host;
 };
 
@@ -132,6 +132,7 @@ void diff_stock_learn(uint32_t port, const struct diff_frame *,
                       diff_learn_cb *, void *aux);
 /* Changes a flow's actions.  Returns false if Netlink cannot name it. */
 bool diff_stock_modify(const struct diff_flow *);
+void diff_stock_stats(const struct diff_flow *, struct dpif_flow_stats *);
 void diff_stock_del(const struct diff_flow *, struct dpif_flow_stats *);
 void diff_stock_send(uint32_t port, const struct diff_frame *,
                      struct diff_fate *);
@@ -149,6 +150,9 @@ agilio_port_lookup diff_nic_lookup;
 
 /* ## Judgement. ## */
 
+/* A new table; a flow that comes into it. */
+void diff_judge_start(void);
+void diff_judge_flow(const struct diff_flow *);
 /* Returns what is wrong with the fate of a frame that hits 'flow' (NULL: no
  * flow), or NULL if nothing is. */
 const char *diff_judge(const struct diff_frame *, const struct diff_flow *,

@@ -10,6 +10,7 @@
 #include "action/program.h"
 #include "check.h"
 #include "frames.h"
+#include "pkt/key-hash.h"
 #include "pkt/parse.h"
 
 /* ## ----------------- ##
@@ -95,12 +96,19 @@ catch_output(struct agl_run *run, uint32_t port, struct agl_pkt *pkt)
     }
 }
 
+/* A recirculated packet is one sent to port 0x80000000 + recirc_id. */
+static inline void
+catch_recirc(struct agl_run *run, uint32_t recirc_id, struct agl_pkt *pkt)
+{
+    catch_output(run, UINT32_C(0x80000000) + recirc_id, pkt);
+}
+
 /* Runs 'program' on the frame and frees it; the results are in 'sent'. */
 static inline void
 run_bytes(struct agl_program *program, const uint8_t *bytes, size_t n)
 {
     struct agl_parse_options options = { .max_vlans = 2 };
-    struct agl_run run = { &pool, catch_output };
+    struct agl_run run = { &pool, catch_output, catch_recirc };
     struct agilio_key key;
     struct agl_pkt *pkt;
 
@@ -110,6 +118,8 @@ run_bytes(struct agl_program *program, const uint8_t *bytes, size_t n)
     memcpy(pkt->data, bytes, n);
     pkt->len = (uint32_t) n;
     agl_parse(pkt, &options, &key);
+    pkt->flow_hash = agl_key_hash(&key);
+    CHECK(agl_pool_reserve(&pool, program->n_clones));
     agl_program_run(program, pkt, &run);
     CHECK(n_sent && sent[n_sent - 1].pkt == pkt);
     agl_env_free(program);

@@ -176,7 +176,7 @@ static const struct row rows[] = {
     M(key, arp_tha, 120, 6),
     M(key, pad1, 126, 2),
     M(key, igmp_group, 128, 4),
-    M(key, pad2, 132, 4),
+    M(key, dp_hash, 132, 4),
 
     S(action, 4, 4),
     M(action, type, 0, 2),
@@ -264,6 +264,14 @@ static const struct row rows[] = {
     M(action_set_nd, tll, 42, 6),
     M(action_set_nd, sll_mask, 48, 6),
     M(action_set_nd, tll_mask, 54, 6),
+
+    S(action_hash, 8, 4),
+    M(action_hash, action, 0, 4),
+    M(action_hash, basis, 4, 4),
+
+    S(action_recirc, 8, 4),
+    M(action_recirc, action, 0, 4),
+    M(action_recirc, recirc_id, 4, 4),
 
     S(msg, 16, 4),
     M(msg, len, 0, 4),
@@ -361,7 +369,7 @@ test_fields(void)
     AGILIO_FIELDS(FIELD)
 #undef FIELD
     pad += sizeof(struct agilio_key) - end;
-    CHECK(pad == 2 + 2 + 4);
+    CHECK(pad == 2 + 2);
     CHECK(sizeof(struct agilio_key) == AGILIO_KEY_WORDS * 8);
 }
 
@@ -486,7 +494,9 @@ test_actions(void)
         N(ACTION_SET_ICMP, 11),
         N(ACTION_SET_ARP, 12),
         N(ACTION_SET_ND, 13),
-        N(N_ACTIONS, 14),
+        N(ACTION_HASH, 14),
+        N(ACTION_RECIRC, 15),
+        N(N_ACTIONS, 16),
     };
 
     check_numbers(actions, AGILIO_ARRAY_SIZE(actions));
@@ -503,22 +513,24 @@ test_counters(void)
         N(COUNTER_FALLBACK_UNABLE, 4),
         N(COUNTER_HOST_TX, 5),
         N(COUNTER_CARRIED, 6),
-        N(COUNTER_LEARNED, 7),
-        N(COUNTER_EVICTED, 8),
-        N(COUNTER_DROP_RUNT, 9),
-        N(COUNTER_DROP_RX_DOWN, 10),
-        N(COUNTER_DROP_POLICY, 11),
-        N(COUNTER_DROP_NO_HOST, 12),
-        N(COUNTER_DROP_HOST_FULL, 13),
-        N(COUNTER_DROP_HOST_TOO_BIG, 14),
-        N(COUNTER_DROP_TX_GONE, 15),
-        N(COUNTER_DROP_TX_DOWN, 16),
-        N(COUNTER_DROP_TX_MTU, 17),
-        N(COUNTER_DROP_TX_FULL, 18),
-        N(COUNTER_DROP_TX_ERROR, 19),
-        N(COUNTER_DROP_NO_BUFFER, 20),
-        N(COUNTER_DROP_HOST_BAD, 21),
-        N(N_COUNTERS, 22),
+        N(COUNTER_RECIRC, 7),
+        N(COUNTER_LEARNED, 8),
+        N(COUNTER_EVICTED, 9),
+        N(COUNTER_DROP_RUNT, 10),
+        N(COUNTER_DROP_RX_DOWN, 11),
+        N(COUNTER_DROP_POLICY, 12),
+        N(COUNTER_DROP_RECIRC, 13),
+        N(COUNTER_DROP_NO_HOST, 14),
+        N(COUNTER_DROP_HOST_FULL, 15),
+        N(COUNTER_DROP_HOST_TOO_BIG, 16),
+        N(COUNTER_DROP_TX_GONE, 17),
+        N(COUNTER_DROP_TX_DOWN, 18),
+        N(COUNTER_DROP_TX_MTU, 19),
+        N(COUNTER_DROP_TX_FULL, 20),
+        N(COUNTER_DROP_TX_ERROR, 21),
+        N(COUNTER_DROP_NO_BUFFER, 22),
+        N(COUNTER_DROP_HOST_BAD, 23),
+        N(N_COUNTERS, 24),
     };
 
     check_numbers(counters, AGILIO_ARRAY_SIZE(counters));

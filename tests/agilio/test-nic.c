@@ -673,6 +673,123 @@ test_buffers_in_queues(void)
     stop();
 }
 
+/* Puts flow 'id': what comes to IN with 'recirc_id' runs 'program'. */
+static int
+put_recirc_flow(uint32_t id, uint32_t recirc_id, const void *program,
+                size_t len)
+{
+    const struct agilio_key key = {
+        .in_port = agilio_to_le32(ids[IN]),
+        .recirc_id = agilio_to_le32(recirc_id),
+    };
+    const struct agilio_key mask = {
+        .in_port = agilio_to_le32(UINT32_MAX),
+        .recirc_id = agilio_to_le32(UINT32_MAX),
+    };
+    struct agilio_flow_put put = {
+        .id = agilio_to_le32(id),
+        .n_words = agilio_to_le16(1),
+        .program_len = agilio_to_le16(len),
+        .map = agilio_to_le64(1),
+    };
+    uint8_t body[4096];
+    struct agilio_writer w = { body, body + sizeof body, false };
+
+    agilio_put_bytes(&w, &put, sizeof put);
+    agilio_put_bytes(&w, &key, 8);
+    agilio_put_bytes(&w, &mask, 8);
+    agilio_put_bytes(&w, program, len);
+    return ask(AGILIO_MSG_FLOW_PUT, body, w.p - body, NULL);
+}
+
+#define ACTION(ENUM, STRUCT, MEMBER, VALUE)                             \
+    (struct agilio_action_##STRUCT) {                                   \
+        .action = { agilio_to_le16(AGILIO_ACTION_##ENUM),               \
+                    agilio_to_le16(sizeof(struct agilio_action_##STRUCT)) }, \
+        .MEMBER = agilio_to_le32(VALUE)                                 \
+    }
+
+/* Output, hash, recirculate; then output.  A miss in between is resumed. */
+static void
+test_recirc(void)
+{
+    struct {
+        struct agilio_action_output output;
+        struct agilio_action_hash hash;
+        struct agilio_action_recirc recirc;
+    } first;
+    struct agilio_resume resume;
+    struct agilio_desc desc;
+    uint32_t len;
+
+    start(64, true);
+    first.output = ACTION(OUTPUT, output, port, ids[2]);
+    first.hash = ACTION(HASH, hash, basis, 5);
+    first.recirc = ACTION(RECIRC, recirc, recirc_id, 7);
+    CHECK(!put_recirc_flow(1, 0, &first, sizeof first));
+    inject(IN, 1, 60);
+    settle();
+    CHECK(devs[2].n_tx == 1 && devs[OUT].n_tx == 0);
+    len = agilio_ring_peek(&from_nic[IN], sizeof desc, AGILIO_MAX_RECORD);
+    CHECK(len == sizeof desc + sizeof resume + 60);
+    agilio_ring_read(&from_nic[IN], 0, &desc, sizeof desc);
+    agilio_ring_read(&from_nic[IN], sizeof desc, &resume, sizeof resume);
+    agilio_ring_consume(&from_nic[IN], agilio_ring_granules(len));
+    CHECK(agilio_from_le16(desc.flags) == AGILIO_DESC_RESUMED);
+    CHECK(agilio_from_le16(desc.meta_len) == sizeof resume);
+    CHECK(agilio_from_le32(resume.recirc_id) == 7);
+    CHECK(agilio_from_le32(resume.in_port) == ids[IN]);
+    CHECK(agilio_from_le32(resume.dp_hash) != 0);
+    CHECK(counter(AGILIO_COUNTER_CARRIED) == 0);
+    CHECK(counter(AGILIO_COUNTER_FALLBACK_MISS) == 1);
+
+    first.output = ACTION(OUTPUT, output, port, ids[OUT]);
+    CHECK(!put_recirc_flow(2, 7, &first, sizeof first.output));
+    inject(IN, 1, 60);
+    settle();
+    CHECK(devs[2].n_tx == 2 && devs[OUT].n_tx == 1);
+    CHECK(counter(AGILIO_COUNTER_CARRIED) == 1);
+    CHECK(counter(AGILIO_COUNTER_RECIRC) == 2);
+    CHECK(agilio_from_le64(region.flows[1].packets) == 2);
+    CHECK(agilio_from_le64(region.flows[2].packets) == 1);
+
+    /* Round and round: at most six times. */
+    first.recirc = ACTION(RECIRC, recirc, recirc_id, 7);
+    CHECK(!put_recirc_flow(2, 7, &first.recirc, sizeof first.recirc));
+    inject(IN, 1, 60);
+    settle();
+    CHECK(counter(AGILIO_COUNTER_DROP_RECIRC) == 1);
+    CHECK(counter(AGILIO_COUNTER_RECIRC) == 2 + AGILIO_MAX_RECIRC);
+    stop();
+}
+
+/* Copies that a recirculated packet's flow makes do not take the buffers that
+ * its first flow still needs. */
+static void
+test_recirc_copies(void)
+{
+    struct {
+        struct agilio_action_recirc recirc;
+        struct agilio_action_output output[2];
+    } first;
+    struct agilio_action_output second[3];
+
+    start(4, true);
+    first.recirc = ACTION(RECIRC, recirc, recirc_id, 7);
+    for (int i = 0; i < 3; i++) {
+        second[i] = ACTION(OUTPUT, output, port, ids[OUT]);
+        first.output[i % 2] = ACTION(OUTPUT, output, port, ids[2]);
+    }
+    CHECK(!put_recirc_flow(1, 0, &first, sizeof first));
+    CHECK(!put_recirc_flow(2, 7, second, sizeof second));
+    inject(IN, 1, 60);
+    settle();
+    CHECK(devs[2].n_tx == 2 && devs[OUT].n_tx == 0);
+    CHECK(counter(AGILIO_COUNTER_DROP_NO_BUFFER) == 1);
+    CHECK(nic->worker.pool.n_reserved == 0);
+    stop();
+}
+
 static void
 test_headless(void)
 {
@@ -929,6 +1046,8 @@ main(void)
     RUN(test_drops_to_host);
     RUN(test_drops_at_output);
     RUN(test_copies);
+    RUN(test_recirc);
+    RUN(test_recirc_copies);
     RUN(test_buffers_in_queues);
     RUN(test_headless);
     RUN(test_gone_amid_requests);

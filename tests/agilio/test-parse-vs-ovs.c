@@ -13,10 +13,12 @@
 
 #include "dp-packet.h"
 #include "flow.h"
+#include "hash.h"
 #include "packets.h"
 
 #include "check.h"
 #include "frames.h"
+#include "pkt/key-hash.h"
 #include "pkt/parse.h"
 
 #define IN_PORT 0x10007
@@ -110,6 +112,16 @@ ours(const uint8_t *bytes, size_t n, uint32_t max_vlans, struct agl_pkt *pkt,
     free(pkt->data);
 }
 
+/* What the host would choose a bucket by. */
+static bool
+same_hash(const struct agilio_key *key, const struct flow *flow)
+{
+    uint32_t hash = agl_key_hash(key);
+
+    return (hash == flow_hash_5tuple(flow, 0)
+            && agl_hash_mix(hash, n_cases) == hash_int(hash, n_cases));
+}
+
 static void
 compare(const uint8_t *bytes, size_t n, uint32_t max_vlans)
 {
@@ -128,7 +140,8 @@ compare(const uint8_t *bytes, size_t n, uint32_t max_vlans)
     flow_extract(packet, &flow);
     key_from_flow(&flow, &expected);
 
-    if (!same_keys(&key, &expected) || !same_offsets(&pkt, packet, &flow)) {
+    if (!same_keys(&key, &expected) || !same_offsets(&pkt, packet, &flow)
+        || !same_hash(&key, &flow)) {
         n_checks_failed++;
         printf("with max_vlans=%u: ", max_vlans);
         frame_print(bytes, n);

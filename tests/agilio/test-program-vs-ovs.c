@@ -26,6 +26,7 @@
 #include "action/program.h"
 #include "check.h"
 #include "frames.h"
+#include "pkt/key-hash.h"
 #include "pkt/parse.h"
 
 #define MAX_ACTIONS 4
@@ -50,6 +51,7 @@ union wire_action {
     struct agilio_action_set_icmp set_icmp;
     struct agilio_action_set_arp set_arp;
     struct agilio_action_set_nd set_nd;
+    struct agilio_action_hash hash;
 };
 
 /* Random operands.  All ones and all zeros are frequent: they are the masks
@@ -251,6 +253,18 @@ make_set_nd(union wire_action *a, struct ofpbuf *odp)
     put_set_masked(odp, OVS_KEY_ATTR_ND, pair, sizeof pair);
 }
 
+static void
+make_hash(union wire_action *a, struct ofpbuf *odp)
+{
+    struct ovs_action_hash *hash;
+
+    hash = nl_msg_put_unspec_uninit(odp, OVS_ACTION_ATTR_HASH, sizeof *hash);
+    hash->hash_alg = OVS_HASH_ALG_L4;
+    hash->hash_basis = frame_random(UINT32_MAX);
+    a->hash.basis = agilio_to_le32(hash->hash_basis);
+}
+
+/* Not the ways that a packet goes, which odp_execute_actions() does not. */
 static void (*const makers[AGILIO_N_ACTIONS])(union wire_action *,
                                               struct ofpbuf *) = {
     [AGILIO_ACTION_PUSH_VLAN] = make_push_vlan,
@@ -264,6 +278,7 @@ static void (*const makers[AGILIO_N_ACTIONS])(union wire_action *,
     [AGILIO_ACTION_SET_ICMP] = make_set_icmp,
     [AGILIO_ACTION_SET_ARP] = make_set_arp,
     [AGILIO_ACTION_SET_ND] = make_set_nd,
+    [AGILIO_ACTION_HASH] = make_hash,
 };
 
 /* True if OVS may be asked to run an action of 'type' on the packet. */
@@ -315,6 +330,7 @@ start_ours(struct agl_pkt *pkt, const uint8_t *bytes, size_t n)
     pkt->len = n;
     memcpy(pkt->data, bytes, n);
     agl_parse(pkt, &options, &key);
+    pkt->flow_hash = agl_key_hash(&key);
 }
 
 static struct dp_packet *
@@ -328,6 +344,7 @@ start_theirs(const uint8_t *bytes, size_t n, struct flow *flow)
     pkt_metadata_init(&packet->md, u32_to_odp(1));
     flow_vlan_limit = 2;
     flow_extract(packet, flow);
+    dp_packet_set_rss_hash(packet, flow_hash_5tuple(flow, 0));
     return packet;
 }
 
@@ -347,7 +364,8 @@ same_packets(const struct agl_pkt *pkt, const struct dp_packet *packet)
            && same_ofs(pkt->l2_5_ofs, packet->l2_5_ofs)
            && same_ofs(pkt->l3_ofs, packet->l3_ofs)
            && same_ofs(pkt->l4_ofs, packet->l4_ofs)
-           && pkt->l4_len == dp_packet_l4_size(packet);
+           && pkt->l4_len == dp_packet_l4_size(packet)
+           && pkt->dp_hash == packet->md.dp_hash;
 }
 
 static size_t
@@ -370,11 +388,12 @@ make_program(uint8_t *wire, struct ofpbuf *odp,
     size_t len = 0;
 
     for (uint32_t n = 1 + frame_random(MAX_ACTIONS); n; n--) {
-        uint16_t type = AGILIO_ACTION_PUSH_VLAN
-                        + frame_random(AGILIO_N_ACTIONS
-                                       - AGILIO_ACTION_PUSH_VLAN);
         size_t odp_len = odp->size;
+        uint16_t type;
 
+        do {
+            type = frame_random(AGILIO_N_ACTIONS);
+        } while (!makers[type]);
         memset(&a, 0, sizeof a);
         makers[type](&a, odp);
         if (!is_fit(type, packet, flow)) {

@@ -190,7 +190,7 @@ test_match(void)
         { "skb_priority(0),skb_mark(0/0xff),ct_state(0),ct_zone(0),"
           "ct_mark(0),ct_label(0),recirc_id(0),dp_hash(0),packet_type(ns=0,"
           "id=0)," ANY,
-          KEY "eth_type=0x1234," NO_VLAN " -> drop" },
+          KEY "eth_type=0x1234," NO_VLAN ",dp_hash=0 -> drop" },
         { IN "eth_type(0x8100),vlan(vid=5,pcp=3),encap(eth_type(0x800),"
           "ipv4(frag=no))",
           KEY "eth_type=0x0800,vlan0_tpid=0x8100,vlan0_tci=0x7005,"
@@ -241,8 +241,12 @@ test_match(void)
           "ipv6_label=0x00012345/0x000fffff,tp_src=135/0x00ff,"
           "tp_dst=0/0x00ff,nd_target=fe80::1,arp_sha=00:00:00:00:00:01,"
           "arp_tha=00:00:00:00:00:02,igmp_group=0x40000000 -> drop" },
-        { "recirc_id(1)," ANY, "match: recirc_id" },
-        { "dp_hash(0x1/0xf)," ANY, "match: dp_hash" },
+        { "recirc_id(0x12)," ANY,
+          "in_port=0x10001,recirc_id=0x12,eth_type=0x1234," NO_VLAN
+          " -> drop" },
+        { "recirc_id(1),dp_hash(0x1/0xf)," ANY,
+          "in_port=0x10001,recirc_id=0x1,eth_type=0x1234," NO_VLAN
+          ",dp_hash=0x1/0xf -> drop" },
         { "skb_priority(1)," ANY, "match: skb_priority" },
         { "skb_mark(0x10/0xff)," ANY, "match: pkt_mark" },
         { "tunnel(tun_id=0x1,src=1.1.1.1,dst=1.1.1.2,ttl=64,flags(key))," ANY,
@@ -327,8 +331,8 @@ is_always_0(size_t ofs)
 #define IS_IN(FIRST, LAST)                              \
     (ofs >= offsetof(struct flow, FIRST)                \
      && ofs < OFFSETOFEND(struct flow, LAST))
-    return (ofs < OFFSETOFEND(struct flow, dp_hash)
-            || IS_IN(recirc_id, actset_output)
+    return (ofs < OFFSETOFEND(struct flow, pkt_mark)
+            || IS_IN(ct_state, actset_output)
             || IS_IN(ct_nw_src, ct_nw_dst)
             || IS_IN(ct_ipv6_src, ct_ipv6_dst)
             || IS_IN(ct_tp_src, ct_tp_dst));
@@ -464,8 +468,8 @@ static const struct action_row {
       "action: set(tunnel)" UNABLE },
     { "set(in_port(2))", "action: malformed" UNABLE },
     { "ct(commit,zone=5)", "action: ct" UNABLE },
-    { "ct_clear", "action: ct_clear" UNABLE },
-    { "recirc(1)", "action: recirc" UNABLE },
+    { "ct_clear,2", "output(0x10002)" },
+    { "2,recirc(18),3", "output(0x10002),recirc(0x12),output(0x10003)" },
     { "lb_output(1)", "action: lb_output" UNABLE },
     { "meter(1)", "action: meter" UNABLE },
     { "sample(sample=50.0%,actions(2))", "action: sample" UNABLE },
@@ -535,7 +539,11 @@ test_raw_actions(void)
     } rows[] = {
         { OVS_ACTION_ATTR_UNSPEC, 0, 0, 0, "action: unknown" UNABLE },
         { 1000, 0, 4, 0, "action: unknown" UNABLE },
-        { OVS_ACTION_ATTR_HASH, 0, 8, 0, "action: hash" UNABLE },
+        { OVS_ACTION_ATTR_HASH, 0, 8, 0, "hash(basis=0)" },
+        { OVS_ACTION_ATTR_HASH, 0, 8, 1, "action: hash" UNABLE },
+        { OVS_ACTION_ATTR_HASH, 0, 4, 0, "action: malformed" UNABLE },
+        { OVS_ACTION_ATTR_RECIRC, 0, 4, 0, "action: malformed" UNABLE },
+        { OVS_ACTION_ATTR_RECIRC, 0, 2, 1, "action: malformed" UNABLE },
         { OVS_ACTION_ATTR_PUSH_MPLS, 0, 8, 0, "action: push_mpls" UNABLE },
         { OVS_ACTION_ATTR_POP_MPLS, 0, 2, 0, "action: pop_mpls" UNABLE },
         { OVS_ACTION_ATTR_PUSH_ETH, 0, 12, 0, "action: push_eth" UNABLE },

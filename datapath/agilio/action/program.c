@@ -76,8 +76,11 @@ check_program(struct agl_program *program, struct agl_check *check)
             program->reason = agilio_from_le32(to_host->reason);
         }
         ofs += agilio_from_le16(action->len);
-        if (type == AGILIO_ACTION_OUTPUT) {
+        program->needs_hash |= (type == AGILIO_ACTION_HASH
+                                || type == AGILIO_ACTION_RECIRC);
+        if (type == AGILIO_ACTION_OUTPUT || type == AGILIO_ACTION_RECIRC) {
             program->kind = AGL_PROGRAM_RUN;
+            program->ends_here = type == AGILIO_ACTION_OUTPUT;
             end = ofs;
         }
     }
@@ -104,6 +107,7 @@ agl_program_compile(const void *wire, size_t len,
         return AGILIO_E_NOBUFS;
     }
     program->kind = AGL_PROGRAM_DROP;
+    program->ends_here = true;
     program->len = (uint32_t) len;
     if (len) {
         memcpy(program->code, wire, len);
@@ -118,6 +122,24 @@ agl_program_compile(const void *wire, size_t len,
     return AGILIO_E_OK;
 }
 
+/* Lets 'pkt' go the way that an OUTPUT or RECIRC says. */
+static void
+go(const struct agilio_action *action, struct agl_pkt *pkt,
+   struct agl_run *run)
+{
+    if (agilio_from_le16(action->type) == AGILIO_ACTION_OUTPUT) {
+        const struct agilio_action_output *output
+            = (const struct agilio_action_output *) action;
+
+        run->output(run, agilio_from_le32(output->port), pkt);
+    } else {
+        const struct agilio_action_recirc *recirc
+            = (const struct agilio_action_recirc *) action;
+
+        run->recirc(run, agilio_from_le32(recirc->recirc_id), pkt);
+    }
+}
+
 void
 agl_program_run(const struct agl_program *program, struct agl_pkt *pkt,
                 struct agl_run *run)
@@ -130,16 +152,13 @@ agl_program_run(const struct agl_program *program, struct agl_pkt *pkt,
         const struct agl_action_class *class = agl_actions[type];
 
         ofs += class->len;
-        if (type == AGILIO_ACTION_OUTPUT) {
-            const struct agilio_action_output *output
-                = (const struct agilio_action_output *) action;
-
-            /* Code ends with an output: that is where the packet goes. */
-            run->output(run, agilio_from_le32(output->port),
-                        ofs < program->len
-                        ? agl_pkt_clone(run->pool, pkt) : pkt);
-        } else {
+        if (class->run) {
             class->run(action, pkt);
+        } else if (ofs < program->len) {
+            go(action, agl_pkt_clone(run->pool, pkt), run);
+        } else {
+            /* Code ends with such an action: there goes the packet. */
+            go(action, pkt, run);
         }
     }
 }

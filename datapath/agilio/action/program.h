@@ -5,8 +5,8 @@
  * Each action of AGILIO_ACTIONS has one file here with its class: check()
  * looks at the wire form when the flow is installed, run() changes a packet.
  * The program keeps its own copy of the wire form; run() reads its operands
- * from there.  What comes after the last output has no effect that anybody
- * can see, and is cut off.
+ * from there.  What comes after the last OUTPUT or RECIRC has no effect that
+ * anybody can see, and is cut off.
  *
  * What an action does to a packet is what OVS's userspace datapath does (lib/
  * odp-execute.c, lib/packets.c of 3.1), byte for byte.  The flow has matched
@@ -25,18 +25,20 @@ struct agl_run {
     struct agl_pool *pool;
     /* Takes 'pkt' over and sends it, or drops and counts it. */
     void (*output)(struct agl_run *, uint32_t port_id, struct agl_pkt *pkt);
+    /* Takes 'pkt' over and looks it up again. */
+    void (*recirc)(struct agl_run *, uint32_t recirc_id, struct agl_pkt *pkt);
 };
 
 /* Told by the program to its check() functions and back. */
 struct agl_check {
     uint32_t growth;            /* Bytes pushed so far, at the most. */
-    uint32_t n_outputs;
+    uint32_t n_outputs;         /* OUTPUTs and RECIRCs. */
     const char *reason;         /* Set by a check() that fails. */
 };
 
 /* An action: its length on the wire, check() (true = good; NULL if the length
- * says it all) and run() (NULL for OUTPUT and TO_HOST, which are not about
- * the packet but its way; program.c does these). */
+ * says it all) and run() (NULL for OUTPUT, RECIRC and TO_HOST, which are not
+ * about the packet but its way; program.c does these). */
 struct agl_action_class {
     uint16_t len;
     bool (*check)(const struct agilio_action *, struct agl_check *);
@@ -60,6 +62,9 @@ struct agl_program {
     enum agl_program_kind kind;
     enum agilio_fallback reason;        /* For AGL_PROGRAM_TO_HOST. */
     uint32_t n_clones;          /* Packets that a run takes from the pool. */
+    bool ends_here;             /* The packet's last way is no RECIRC. */
+    bool needs_hash;            /* HASH or RECIRC: set flow_hash before, in
+                                 * the first pass. */
     uint32_t len;               /* Bytes of 'code'. */
     uint8_t code[] __attribute__((aligned(8)));
 };
@@ -71,8 +76,8 @@ int agl_program_compile(const void *wire, size_t len,
                         struct agl_program **program, const char **reason);
 
 /* Runs an AGL_PROGRAM_RUN program on 'pkt', which it takes over.  The caller
- * has parsed 'pkt' and seen that the pool has n_clones packets left: nothing
- * can fail from here on. */
+ * has parsed 'pkt' and reserved n_clones packets: nothing can fail from here
+ * on. */
 void agl_program_run(const struct agl_program *, struct agl_pkt *pkt,
                      struct agl_run *);
 

@@ -358,6 +358,8 @@ agl_parse(struct agl_pkt *pkt, const struct agl_parse_options *options,
 
     memset(key, 0, sizeof *key);
     key->in_port = agilio_to_le32(pkt->in_port);
+    key->recirc_id = agilio_to_le32(pkt->recirc_id);
+    key->dp_hash = agilio_to_le32(pkt->dp_hash);
     pkt->l2_5_ofs = pkt->l3_ofs = pkt->l4_ofs = AGL_OFS_NONE;
     pkt->l4_len = 0;
     pkt->tcp_flags = 0;

@@ -46,16 +46,25 @@ agl_pkt_new(struct agl_pool *pool)
     return pkt;
 }
 
+bool
+agl_pool_reserve(struct agl_pool *pool, uint32_t n)
+{
+    if (n > pool->n_free - pool->n_reserved) {
+        return false;
+    }
+    pool->n_reserved += n;
+    return true;
+}
+
 struct agl_pkt *
 agl_pkt_clone(struct agl_pool *pool, const struct agl_pkt *src)
 {
     struct agl_pkt *pkt = take(pool);
 
-    if (pkt) {
-        memcpy(pkt, src, offsetof(struct agl_pkt, room));
-        pkt->data = pkt->room + (src->data - src->room);
-        memcpy(pkt->data, src->data, src->len);
-    }
+    pool->n_reserved--;
+    memcpy(pkt, src, offsetof(struct agl_pkt, room));
+    pkt->data = pkt->room + (src->data - src->room);
+    memcpy(pkt->data, src->data, src->len);
     return pkt;
 }
 

@@ -28,6 +28,12 @@ struct agl_pkt {
     uint16_t l4_len;            /* Without what pads the frame; 0 if none. */
     uint16_t tcp_flags;         /* As in the key, so with ND's stand-in for
                                  * them, which OVS counts, too. */
+
+    /* What recirculation keeps of earlier passes. */
+    uint32_t recirc_id;         /* 0 in the first pass. */
+    uint32_t dp_hash;
+    uint32_t flow_hash;         /* agl_key_hash() in the first pass. */
+    uint32_t n_recirc;
     struct agl_pkt *next_free;  /* While in the pool. */
 
     uint8_t room[AGL_PKT_HEADROOM + AGILIO_MAX_FRAME];
@@ -36,6 +42,7 @@ struct agl_pkt {
 struct agl_pool {
     struct agl_pkt *free;       /* Last in, first out: the warm ones first. */
     uint32_t n_free;
+    uint32_t n_reserved;        /* Of those, for clones that are to come. */
     uint32_t n;
 };
 
@@ -51,7 +58,11 @@ void agl_pool_init(struct agl_pool *, void *memory, uint32_t n);
 /* An empty packet ('len' 0, all the headroom), NULL if the pool is empty. */
 struct agl_pkt *agl_pkt_new(struct agl_pool *);
 
-/* A copy of a packet, offsets and all; NULL if the pool is empty. */
+/* Sets 'n' free packets aside for agl_pkt_clone(); false if there are not so
+ * many.  Who reserves clones as often. */
+bool agl_pool_reserve(struct agl_pool *, uint32_t n);
+
+/* A copy of a packet, offsets and all, in one that was reserved. */
 struct agl_pkt *agl_pkt_clone(struct agl_pool *, const struct agl_pkt *);
 
 void agl_pkt_free(struct agl_pool *, struct agl_pkt *);
