@@ -343,6 +343,13 @@ usage(void)
     exit(EXIT_SUCCESS);
 }
 
+static OVS_NO_RETURN void
+version(void)
+{
+    ovs_print_version(0, 0);
+    exit(EXIT_SUCCESS);
+}
+
 static unsigned int
 parse_number(const char *option, unsigned int min, unsigned int max)
 {
@@ -370,6 +377,10 @@ parse_options(int argc, char *argv[], struct settings *s)
         DAEMON_OPTION_ENUMS
     };
     static const struct option long_options[] = {
+        DAEMON_LONG_OPTIONS,
+        VLOG_LONG_OPTIONS,
+        {"version", no_argument, NULL, 'V'},
+        {"help", no_argument, NULL, 'h'},
         {"socket", required_argument, NULL, OPT_SOCKET},
         {"port", required_argument, NULL, OPT_PORT},
         {"max-flows", required_argument, NULL, OPT_MAX_FLOWS},
@@ -377,10 +388,6 @@ parse_options(int argc, char *argv[], struct settings *s)
         {"tracker-entries", required_argument, NULL, OPT_TRACKER_ENTRIES},
         {"packets", required_argument, NULL, OPT_PACKETS},
         {"unixctl", required_argument, NULL, OPT_UNIXCTL},
-        {"help", no_argument, NULL, 'h'},
-        {"version", no_argument, NULL, 'V'},
-        DAEMON_LONG_OPTIONS,
-        VLOG_LONG_OPTIONS,
         {NULL, 0, NULL, 0},
     };
     char *short_options = ovs_cmdl_long_options_to_short_options(long_options);
@@ -390,6 +397,8 @@ parse_options(int argc, char *argv[], struct settings *s)
     while ((c = getopt_long(argc, argv, short_options, long_options,
                             NULL)) != -1) {
         switch (c) {
+        VLOG_OPTION_HANDLERS
+        DAEMON_OPTION_HANDLERS
         case OPT_SOCKET:
             free(s->socket);
             s->socket = xstrdup(optarg);
@@ -415,16 +424,13 @@ parse_options(int argc, char *argv[], struct settings *s)
         case 'h':
             usage();
         case 'V':
-            ovs_print_version(0, 0);
-            exit(EXIT_SUCCESS);
-        VLOG_OPTION_HANDLERS
-        DAEMON_OPTION_HANDLERS
-        default:
+            version();
+        default:                /* getopt_long() has said what is wrong. */
             exit(EXIT_FAILURE);
         }
     }
     free(short_options);
-    if (optind < argc) {
+    if (optind != argc) {
         ovs_fatal(0, "no argument but options is taken; use --help for usage");
     }
     return unixctl_path;
