@@ -334,12 +334,12 @@ usage(void)
         printf("  %-22s  %s\n", agl_dev_classes[i]->type,
                agl_dev_classes[i]->usage);
     }
-    daemon_usage();
+    printf("\nManagement options:\n"
+           "  --unixctl=SOCKET        where ovs-appctl finds the NIC\n"
+           "  -h, --help              print this and exit\n"
+           "  -V, --version           print the version and exit\n");
     vlog_usage();
-    printf("\nOther options:\n"
-           "  --unixctl=SOCKET        override default control socket name\n"
-           "  -h, --help              display this help message\n"
-           "  -V, --version           display version information\n");
+    daemon_usage();
     exit(EXIT_SUCCESS);
 }
 
@@ -399,6 +399,13 @@ parse_options(int argc, char *argv[], struct settings *s)
         switch (c) {
         VLOG_OPTION_HANDLERS
         DAEMON_OPTION_HANDLERS
+        case 'V':
+            version();
+        case 'h':
+            usage();
+        case OPT_UNIXCTL:
+            unixctl_path = optarg;
+            break;
         case OPT_SOCKET:
             free(s->socket);
             s->socket = xstrdup(optarg);
@@ -418,13 +425,6 @@ parse_options(int argc, char *argv[], struct settings *s)
         case OPT_PACKETS:
             s->packets = parse_number("packets", 256, 1u << 20);
             break;
-        case OPT_UNIXCTL:
-            unixctl_path = optarg;
-            break;
-        case 'h':
-            usage();
-        case 'V':
-            version();
         default:                /* getopt_long() has said what is wrong. */
             exit(EXIT_FAILURE);
         }

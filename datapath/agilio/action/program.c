@@ -16,6 +16,17 @@ const struct agl_action_class *const agl_actions[AGILIO_N_ACTIONS] = {
 #undef AGILIO_ACTION
 };
 
+bool
+agl_check_way(struct agl_check *check)
+{
+    if (check->n_outputs >= AGILIO_MAX_OUTPUTS) {
+        check->reason = "the action program has too many outputs";
+        return false;
+    }
+    check->n_outputs++;
+    return true;
+}
+
 static const struct agilio_action *
 action_at(const struct agl_program *program, size_t ofs)
 {

@@ -49,6 +49,9 @@ struct agl_action_class {
 AGILIO_ACTIONS(AGILIO_ACTION)
 #undef AGILIO_ACTION
 
+/* For check(): counts one more way that the packet, or a copy, goes. */
+bool agl_check_way(struct agl_check *);
+
 /* All of them, by enum agilio_action_type; [0] is NULL. */
 extern const struct agl_action_class *const agl_actions[AGILIO_N_ACTIONS];
 

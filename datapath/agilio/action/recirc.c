@@ -17,13 +17,9 @@ check_recirc(const struct agilio_action *action, struct agl_check *check)
 
     if (!agilio_from_le32(recirc->recirc_id)) {
         check->reason = "RECIRC needs a recirc_id";
-    } else if (check->n_outputs >= AGILIO_MAX_OUTPUTS) {
-        check->reason = "the action program has too many outputs";
-    } else {
-        check->n_outputs++;
-        return true;
+        return false;
     }
-    return false;
+    return agl_check_way(check);
 }
 
 const struct agl_action_class agl_action_recirc = {
