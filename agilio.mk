@@ -15,15 +15,20 @@ noinst_HEADERS += \
 # The host: part of libopenvswitch.
 lib_libopenvswitch_la_SOURCES += \
 	lib/agilio-actions.c \
+	lib/agilio-actions.h \
+	lib/agilio-bond.c \
 	lib/agilio-commands.c \
 	lib/agilio-conn.c \
 	lib/agilio-conn.h \
 	lib/agilio-copy.h \
+	lib/agilio-counts.c \
+	lib/agilio-counts.h \
 	lib/agilio-ctl.c \
 	lib/agilio-ctl.h \
 	lib/agilio-flow.c \
 	lib/agilio-format.c \
 	lib/agilio-format.h \
+	lib/agilio-header.c \
 	lib/agilio-health.c \
 	lib/agilio-hooks.h \
 	lib/agilio-ivshmem.c \
@@ -31,8 +36,11 @@ lib_libopenvswitch_la_SOURCES += \
 	lib/agilio-map.c \
 	lib/agilio-map.h \
 	lib/agilio-match.c \
+	lib/agilio-meter.c \
 	lib/agilio-nic.c \
 	lib/agilio-nic.h \
+	lib/agilio-object.c \
+	lib/agilio-object.h \
 	lib/agilio-port.c \
 	lib/agilio-port.h \
 	lib/agilio-queue.c \
@@ -41,11 +49,16 @@ lib_libopenvswitch_la_SOURCES += \
 	lib/agilio-residency.h \
 	lib/agilio-rx.c \
 	lib/agilio-rx.h \
+	lib/agilio-sample.c \
+	lib/agilio-sample.h \
+	lib/agilio-set.c \
 	lib/agilio-shadow.c \
 	lib/agilio-shadow.h \
 	lib/agilio-tally.c \
 	lib/agilio-tally.h \
 	lib/agilio-translate.h \
+	lib/agilio-tunnel.c \
+	lib/agilio-tunnel.h \
 	lib/agilio-wake.c \
 	lib/agilio.c \
 	lib/agilio.h \
@@ -59,17 +72,31 @@ lib_libopenvswitch_la_SOURCES += \
 # given no path to lib/, and no config.h.
 agilio_core_sources = \
 	datapath/agilio/action/arp.c \
+	datapath/agilio/action/block.c \
+	datapath/agilio/action/bond.c \
+	datapath/agilio/action/bond.h \
+	datapath/agilio/action/count.h \
+	datapath/agilio/action/eth-header.c \
 	datapath/agilio/action/eth.c \
 	datapath/agilio/action/icmp.c \
 	datapath/agilio/action/ipv4.c \
 	datapath/agilio/action/ipv6.c \
+	datapath/agilio/action/meta.c \
+	datapath/agilio/action/meter.c \
+	datapath/agilio/action/meter.h \
+	datapath/agilio/action/mpls.c \
 	datapath/agilio/action/nd.c \
+	datapath/agilio/action/nsh.c \
 	datapath/agilio/action/output.c \
 	datapath/agilio/action/program.c \
 	datapath/agilio/action/program.h \
 	datapath/agilio/action/recirc.c \
+	datapath/agilio/action/set-tunnel.c \
 	datapath/agilio/action/set.h \
 	datapath/agilio/action/transport.c \
+	datapath/agilio/action/tunnel-pop.c \
+	datapath/agilio/action/tunnel-push.c \
+	datapath/agilio/action/tunnel.h \
 	datapath/agilio/action/vlan.c \
 	datapath/agilio/control.c \
 	datapath/agilio/host/function.h \
@@ -87,6 +114,7 @@ agilio_core_sources = \
 	datapath/agilio/pkt/parse.h \
 	datapath/agilio/pkt/pkt.c \
 	datapath/agilio/pkt/pkt.h \
+	datapath/agilio/pkt/tunnel.h \
 	datapath/agilio/table/flow-table.c \
 	datapath/agilio/table/flow.c \
 	datapath/agilio/table/flow.h \
@@ -138,15 +166,21 @@ dist_man_MANS += datapath/agilio/agilio-nicd.8
 # Tests.  Each unit test is a program, which tests/agilio-unit.at runs.
 TESTSUITE_AT += \
 	tests/agilio-differential.at \
+	tests/agilio-actions.at \
 	tests/agilio-failure.at \
 	tests/agilio-host.at \
 	tests/agilio-macros.at \
+	tests/agilio-meter.at \
 	tests/agilio-offload.at \
+	tests/agilio-tunnel.at \
 	tests/agilio-unit.at \
 	tests/agilio-vf.at \
 	tests/agilio.at
 EXTRA_DIST += \
-	tests/agilio/nic-port.py
+	tests/agilio/nic-port.py \
+	tests/agilio/tunnel-frame.py \
+	tests/fuzz/libfuzzer.c \
+	tests/fuzz/make-seeds.c
 
 agilio_test_cppflags = \
 	$(AM_CPPFLAGS) \
@@ -164,10 +198,13 @@ tests_agilio_libagilio_test_la_SOURCES = \
 	tests/agilio/env.h \
 	tests/agilio/fake-nic.h \
 	tests/agilio/frames.h \
+	tests/agilio/inproc-nic.c \
+	tests/agilio/inproc-nic.h \
 	tests/agilio/model.h \
 	tests/agilio/nic-client.c \
 	tests/agilio/nic-client.h \
 	tests/agilio/ports.h \
+	tests/agilio/random-actions.h \
 	tests/agilio/run.h
 tests_agilio_libagilio_test_la_CPPFLAGS = $(agilio_test_cppflags)
 
@@ -180,6 +217,7 @@ check_PROGRAMS = \
 	tests/agilio/test-flow \
 	tests/agilio/test-function \
 	tests/agilio/test-map \
+	tests/agilio/test-meter \
 	tests/agilio/test-msg \
 	tests/agilio/test-netdev \
 	tests/agilio/test-nic \
@@ -194,9 +232,11 @@ check_PROGRAMS = \
 	tests/agilio/test-shadow \
 	tests/agilio/test-tracker \
 	tests/agilio/test-translate \
+	tests/agilio/test-tunnel-vs-ovs \
 	tests/agilio/test-vf \
 	tests/agilio/test-vnet \
-	tests/agilio/vf-guest
+	tests/agilio/vf-guest \
+	tests/fuzz/run-corpus
 
 tests_agilio_test_abi_SOURCES = tests/agilio/test-abi.c
 tests_agilio_test_abi_CPPFLAGS = $(agilio_test_cppflags)
@@ -212,17 +252,37 @@ tests_agilio_test_conn_LDADD = $(agilio_test_ldadd)
 
 tests_agilio_test_differential_SOURCES = \
 	tests/agilio/differential-actions.c \
+	tests/agilio/differential-dp.c \
+	tests/agilio/differential-encap.c \
 	tests/agilio/differential-frames.c \
 	tests/agilio/differential-gen.c \
+	tests/agilio/differential-headers.c \
 	tests/agilio/differential-judge.c \
 	tests/agilio/differential-nic.c \
+	tests/agilio/differential-objects.c \
+	tests/agilio/differential-ports.c \
 	tests/agilio/differential-report.c \
 	tests/agilio/differential-sets.c \
-	tests/agilio/differential-stock.c \
+	tests/agilio/differential-tunnels.c \
 	tests/agilio/differential.h \
 	tests/agilio/test-differential.c
 tests_agilio_test_differential_CPPFLAGS = $(agilio_test_cppflags)
 tests_agilio_test_differential_LDADD = $(agilio_test_ldadd)
+tests_agilio_test_differential_LDFLAGS = \
+	$(AM_LDFLAGS) \
+	-Wl,--wrap=agilio_batch_is_resumed \
+	-Wl,--wrap=agilio_object_find \
+	-Wl,--wrap=dp_packet_clone \
+	-Wl,--wrap=dp_packet_clone_with_headroom \
+	-Wl,--wrap=netdev_erspan_pop_header \
+	-Wl,--wrap=netdev_erspan_push_header \
+	-Wl,--wrap=netdev_geneve_pop_header \
+	-Wl,--wrap=netdev_gre_pop_header \
+	-Wl,--wrap=netdev_gre_push_header \
+	-Wl,--wrap=netdev_gtpu_pop_header \
+	-Wl,--wrap=netdev_vxlan_pop_header \
+	-Wl,--wrap=time_msec \
+	-Wl,--wrap=time_usec
 
 tests_agilio_test_flow_table_SOURCES = tests/agilio/test-flow-table.c
 tests_agilio_test_flow_table_CPPFLAGS = $(agilio_test_cppflags)
@@ -239,6 +299,10 @@ tests_agilio_test_function_LDADD = $(agilio_test_ldadd)
 tests_agilio_test_map_SOURCES = tests/agilio/test-map.c
 tests_agilio_test_map_CPPFLAGS = $(agilio_test_cppflags)
 tests_agilio_test_map_LDADD = $(agilio_test_ldadd)
+
+tests_agilio_test_meter_SOURCES = tests/agilio/test-meter.c
+tests_agilio_test_meter_CPPFLAGS = $(agilio_test_cppflags)
+tests_agilio_test_meter_LDADD = $(agilio_test_ldadd)
 
 tests_agilio_test_msg_SOURCES = tests/agilio/test-msg.c
 tests_agilio_test_msg_CPPFLAGS = $(agilio_test_cppflags)
@@ -296,6 +360,10 @@ tests_agilio_test_translate_SOURCES = tests/agilio/test-translate.c
 tests_agilio_test_translate_CPPFLAGS = $(agilio_test_cppflags)
 tests_agilio_test_translate_LDADD = $(agilio_test_ldadd)
 
+tests_agilio_test_tunnel_vs_ovs_SOURCES = tests/agilio/test-tunnel-vs-ovs.c
+tests_agilio_test_tunnel_vs_ovs_CPPFLAGS = $(agilio_test_cppflags)
+tests_agilio_test_tunnel_vs_ovs_LDADD = $(agilio_test_ldadd)
+
 tests_agilio_test_vf_SOURCES = tests/agilio/test-vf.c
 tests_agilio_test_vf_CPPFLAGS = $(agilio_test_cppflags)
 tests_agilio_test_vf_LDADD = $(agilio_test_ldadd)
@@ -307,3 +375,38 @@ tests_agilio_test_vnet_LDADD = $(agilio_test_ldadd)
 tests_agilio_vf_guest_SOURCES = tests/agilio/vf-guest.c
 tests_agilio_vf_guest_CPPFLAGS = $(agilio_test_cppflags)
 tests_agilio_vf_guest_LDADD = $(agilio_test_ldadd)
+
+# The fuzz targets, run on tests/fuzz/corpus/.  build-aux/check-fuzz makes
+# fuzzers of them.
+tests_fuzz_run_corpus_SOURCES = \
+	tests/fuzz/control.c \
+	tests/fuzz/frames.c \
+	tests/fuzz/fuzz.h \
+	tests/fuzz/generate.c \
+	tests/fuzz/generate.h \
+	tests/fuzz/guard.c \
+	tests/fuzz/guard.h \
+	tests/fuzz/host.c \
+	tests/fuzz/programs.c \
+	tests/fuzz/rings.c \
+	tests/fuzz/run-corpus.c \
+	tests/fuzz/vf.c \
+	tests/fuzz/watch.c \
+	tests/fuzz/watch.h
+tests_fuzz_run_corpus_CPPFLAGS = \
+	$(agilio_test_cppflags) -I $(top_srcdir)/tests/fuzz
+tests_fuzz_run_corpus_LDFLAGS = \
+	$(AM_LDFLAGS) \
+	-Wl,--wrap=agl_parse \
+	-Wl,--wrap=agl_pkt_clone \
+	-Wl,--wrap=agl_pkt_free \
+	-Wl,--wrap=agl_pkt_new \
+	-Wl,--wrap=agl_pkt_pull \
+	-Wl,--wrap=agl_pkt_push
+tests_fuzz_run_corpus_LDADD = $(agilio_test_ldadd)
+
+# Too many files to name; links, which are not to be in what is distributed.
+DIST_HOOKS += agilio-dist-corpus
+agilio-dist-corpus:
+	cp -RL $(srcdir)/tests/fuzz/corpus $(distdir)/tests/fuzz/
+.PHONY: agilio-dist-corpus

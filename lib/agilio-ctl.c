@@ -174,7 +174,9 @@ call_back(struct ovs_list *answered)
 
     LIST_FOR_EACH_POP (r, node, answered) {
         if (r->cb) {
-            struct agilio_reader body = { r->body, r->body + r->len, false };
+            struct agilio_reader body = {
+                r->body, r->body ? r->body + r->len : NULL, false
+            };
 
             r->cb(r->error, r->error ? r->reason : NULL, &body, r->aux);
         } else if (r->error) {

@@ -100,53 +100,32 @@ agilio_translate_flow(const struct match *match,
 }
 
 const struct agilio_reason agilio_translate_reasons[] = {
-    { "match: tunnel", "packets that came out of a tunnel" },
-    { "match: skb_priority", "a QoS priority that the host set" },
-    { "match: pkt_mark", "a packet mark that the host set" },
-    { "match: packet_type", "packets without an Ethernet header" },
     { "match: ct_state", "the state of a tracked connection" },
     { "match: ct_zone", "the zone of a tracked connection" },
     { "match: ct_mark", "the mark of a tracked connection" },
     { "match: ct_label", "the label of a tracked connection" },
     { "match: ct_tuple", "the original direction of a tracked connection" },
     { "match: metadata", "OpenFlow registers and metadata" },
-    { "match: nsh", "network service headers, which the NIC does not parse" },
     { "match: unknown", "a field that this version does not know" },
 
+    { "bond: not on the NIC", "a bond that the NIC has no room for" },
+    { "meter: not on the NIC", "a meter that the NIC has no room for" },
+    { "tunnel: not known", "a tunnel that is gone, or that the NIC does not "
+                           "know" },
+    { "tunnel: sequence numbers", "numbers the packets in a tunnel: GRE with "
+                                  "seq, ERSPAN" },
     { "output: host port", "sends to a port that is not on the NIC" },
     { "action: userspace", "sends to ovs-vswitchd: slow path, controller, "
                            "sampling" },
 
     { "action: ct", "connection tracking" },
-    { "action: hash", "computes a symmetric hash, for a select group" },
-    { "action: lb_output", "sends to a member of a bond, chosen by hash" },
-    { "action: meter", "rate limits" },
-    { "action: sample", "acts on a share of the packets" },
-    { "action: trunc", "cuts packets short, for a mirror" },
-    { "action: clone", "acts on a copy of the packet" },
-    { "action: check_pkt_len", "acts by the length of the packet" },
-    { "action: tnl_push", "sends into a tunnel" },
-    { "action: tnl_pop", "takes packets out of a tunnel" },
-    { "action: push_mpls", "pushes an MPLS label" },
-    { "action: pop_mpls", "pops an MPLS label" },
-    { "action: add_mpls", "pushes an MPLS label" },
-    { "action: push_eth", "adds an Ethernet header" },
-    { "action: pop_eth", "takes the Ethernet header off" },
-    { "action: push_nsh", "pushes a network service header" },
-    { "action: pop_nsh", "pops a network service header" },
-    { "action: set(tunnel)", "sets what a tunnel will be sent with" },
-    { "action: set(skb_priority)", "sets the QoS priority" },
-    { "action: set(skb_mark)", "sets the packet mark" },
-    { "action: set(dp_hash)", "sets the datapath's hash" },
-    { "action: set(recirc_id)", "sets the recirculation id" },
-    { "action: set(mpls)", "changes an MPLS label" },
-    { "action: set(nsh)", "changes a network service header" },
-    { "action: set(nd_extensions)", "changes flags or the option type of a "
-                                    "neighbor discovery packet" },
     { "action: unknown", "an action that this version does not know" },
     { "action: malformed", "an action as OVS does not make it" },
     { "size: program", "more actions than fit into 2048 bytes" },
-    { "size: outputs", "sends to more than 64 ports" },
+    { "size: outputs", "makes more than 64 copies" },
+    { "size: nesting", "nests actions in more than 8 levels" },
+    { "size: sample", "asks for more than 512 bytes with a sampled packet" },
     { NULL, NULL },
 };
-BUILD_ASSERT_DECL(AGILIO_MAX_PROGRAM == 2048 && AGILIO_MAX_OUTPUTS == 64);
+BUILD_ASSERT_DECL(AGILIO_MAX_PROGRAM == 2048 && AGILIO_MAX_OUTPUTS == 64
+                  && AGILIO_MAX_NESTING == 8 && AGILIO_MAX_SAMPLE == 512);

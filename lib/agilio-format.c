@@ -19,10 +19,11 @@
 
 /* How a field is written, the last column of AGILIO_FIELDS. */
 enum style {
-    LE32,                       /* Little-endian; all others are not. */
+    LE16, LE32,                 /* Little-endian; all others are not. */
     DEC8, DEC16,
-    HEX8, HEX16, HEX32,
+    HEX8, HEX16, HEX32, HEX64,
     MAC, IPV4, IPV6,
+    BYTES,                      /* Without the zeros at the end. */
     REASON,                     /* LE32 enum agilio_fallback. */
 };
 
@@ -43,6 +44,15 @@ all_bytes_are(const uint8_t *p, size_t n, uint8_t byte)
         }
     }
     return true;
+}
+
+static uint16_t
+get_le16(const uint8_t *p)
+{
+    agilio_le16 le;
+
+    memcpy(&le, p, sizeof le);
+    return agilio_from_le16(le);
 }
 
 static uint32_t
@@ -84,6 +94,9 @@ format_value(struct ds *ds, enum style style, const uint8_t *p, size_t n)
     char ipv6[INET6_ADDRSTRLEN];
 
     switch (style) {
+    case LE16:
+        ds_put_format(ds, "%#x", get_le16(p));
+        break;
     case LE32:
         ds_put_format(ds, "%#x", get_le32(p));
         break;
@@ -96,6 +109,11 @@ format_value(struct ds *ds, enum style style, const uint8_t *p, size_t n)
     case HEX8:
     case HEX16:
     case HEX32:
+    case HEX64:
+    case BYTES:
+        while (style == BYTES && n > 1 && !p[n - 1]) {
+            n--;
+        }
         ds_put_cstr(ds, "0x");
         for (size_t i = 0; i < n; i++) {
             ds_put_format(ds, "%02x", p[i]);
@@ -183,22 +201,49 @@ static const char *const action_names[AGILIO_N_ACTIONS] = {
 #undef ACTION
 };
 
-static const uint16_t action_lens[AGILIO_N_ACTIONS] = {
-    [AGILIO_ACTION_OUTPUT] = sizeof(struct agilio_action_output),
-    [AGILIO_ACTION_TO_HOST] = sizeof(struct agilio_action_to_host),
-    [AGILIO_ACTION_PUSH_VLAN] = sizeof(struct agilio_action_push_vlan),
-    [AGILIO_ACTION_POP_VLAN] = sizeof(struct agilio_action_pop_vlan),
-    [AGILIO_ACTION_SET_ETH] = sizeof(struct agilio_action_set_eth),
-    [AGILIO_ACTION_SET_IPV4] = sizeof(struct agilio_action_set_ipv4),
-    [AGILIO_ACTION_SET_IPV6] = sizeof(struct agilio_action_set_ipv6),
-    [AGILIO_ACTION_SET_TCP] = sizeof(struct agilio_action_set_ports),
-    [AGILIO_ACTION_SET_UDP] = sizeof(struct agilio_action_set_ports),
-    [AGILIO_ACTION_SET_SCTP] = sizeof(struct agilio_action_set_ports),
-    [AGILIO_ACTION_SET_ICMP] = sizeof(struct agilio_action_set_icmp),
-    [AGILIO_ACTION_SET_ARP] = sizeof(struct agilio_action_set_arp),
-    [AGILIO_ACTION_SET_ND] = sizeof(struct agilio_action_set_nd),
-    [AGILIO_ACTION_HASH] = sizeof(struct agilio_action_hash),
-    [AGILIO_ACTION_RECIRC] = sizeof(struct agilio_action_recirc),
+/* Length on the wire; and what follows that many bytes, if anything can. */
+enum tail { NOTHING, BYTES_TAIL, BLOCK, TWO_BLOCKS };
+static const struct {
+    uint16_t len;
+    enum tail tail;
+} layouts[AGILIO_N_ACTIONS] = {
+#define LAYOUT(ENUM, STRUCT, TAIL) \
+    [AGILIO_ACTION_##ENUM] = { sizeof(struct agilio_action_##STRUCT), TAIL }
+    LAYOUT(OUTPUT, output, NOTHING),
+    LAYOUT(TO_HOST, to_host, NOTHING),
+    LAYOUT(COPY_TO_HOST, copy_to_host, BYTES_TAIL),
+    LAYOUT(LB_OUTPUT, lb_output, NOTHING),
+    LAYOUT(RECIRC, recirc, NOTHING),
+    LAYOUT(TUNNEL_POP, tunnel_pop, NOTHING),
+    LAYOUT(TUNNEL_PUSH, tunnel_push, BYTES_TAIL),
+    LAYOUT(CLONE, clone, BLOCK),
+    LAYOUT(SAMPLE, sample, BLOCK),
+    LAYOUT(CHECK_PKT_LEN, check_pkt_len, TWO_BLOCKS),
+    LAYOUT(METER, meter, NOTHING),
+    LAYOUT(TRUNC, trunc, NOTHING),
+    LAYOUT(HASH, hash, NOTHING),
+    LAYOUT(PUSH_VLAN, push_vlan, NOTHING),
+    LAYOUT(POP_VLAN, pop_vlan, NOTHING),
+    LAYOUT(PUSH_MPLS, push_mpls, NOTHING),
+    LAYOUT(POP_MPLS, pop_mpls, NOTHING),
+    LAYOUT(PUSH_ETH, push_eth, NOTHING),
+    LAYOUT(POP_ETH, pop_eth, NOTHING),
+    LAYOUT(PUSH_NSH, push_nsh, BYTES_TAIL),
+    LAYOUT(POP_NSH, pop_nsh, NOTHING),
+    LAYOUT(SET_META, set_meta, NOTHING),
+    LAYOUT(SET_TUNNEL, set_tunnel, BYTES_TAIL),
+    LAYOUT(SET_ETH, set_eth, NOTHING),
+    LAYOUT(SET_MPLS, set_mpls, NOTHING),
+    LAYOUT(SET_NSH, set_nsh, NOTHING),
+    LAYOUT(SET_IPV4, set_ipv4, NOTHING),
+    LAYOUT(SET_IPV6, set_ipv6, NOTHING),
+    LAYOUT(SET_TCP, set_ports, NOTHING),
+    LAYOUT(SET_UDP, set_ports, NOTHING),
+    LAYOUT(SET_SCTP, set_ports, NOTHING),
+    LAYOUT(SET_ICMP, set_icmp, NOTHING),
+    LAYOUT(SET_ARP, set_arp, NOTHING),
+    LAYOUT(SET_ND, set_nd, NOTHING),
+    LAYOUT(SET_ND_EXT, set_nd_ext, NOTHING),
 };
 
 struct operand {
@@ -221,6 +266,24 @@ struct operand {
 static const struct operand operands[] = {
     PLAIN(OUTPUT, output, NULL, port, LE32),
     PLAIN(TO_HOST, to_host, NULL, reason, REASON),
+    PLAIN(LB_OUTPUT, lb_output, NULL, bond, LE32),
+    PLAIN(RECIRC, recirc, NULL, recirc_id, LE32),
+    PLAIN(TUNNEL_POP, tunnel_pop, "type", type, LE32),
+    PLAIN(TUNNEL_POP, tunnel_pop, "port", port, LE32),
+    PLAIN(TUNNEL_PUSH, tunnel_push, "type", type, LE32),
+    PLAIN(TUNNEL_PUSH, tunnel_push, "port", port, LE32),
+    PLAIN(SAMPLE, sample, "probability", probability, LE32),
+    PLAIN(CHECK_PKT_LEN, check_pkt_len, "len", pkt_len, LE16),
+    PLAIN(METER, meter, NULL, meter, LE32),
+    PLAIN(TRUNC, trunc, NULL, max_len, LE32),
+    PLAIN(HASH, hash, "basis", basis, LE32),
+    PLAIN(HASH, hash, "alg", alg, LE32),
+    PLAIN(PUSH_MPLS, push_mpls, "lse", lse, HEX32),
+    PLAIN(PUSH_MPLS, push_mpls, "eth_type", eth_type, HEX16),
+    PLAIN(PUSH_MPLS, push_mpls, "at_front", at_front, DEC8),
+    PLAIN(POP_MPLS, pop_mpls, "eth_type", eth_type, HEX16),
+    PLAIN(PUSH_ETH, push_eth, "src", src, MAC),
+    PLAIN(PUSH_ETH, push_eth, "dst", dst, MAC),
     PLAIN(PUSH_VLAN, push_vlan, "tpid", tpid, HEX16),
     PLAIN(PUSH_VLAN, push_vlan, "tci", tci, HEX16),
     MASKED(SET_ETH, set_eth, src, MAC),
@@ -250,24 +313,73 @@ static const struct operand operands[] = {
     MASKED(SET_ND, set_nd, target, IPV6),
     MASKED(SET_ND, set_nd, sll, MAC),
     MASKED(SET_ND, set_nd, tll, MAC),
-    PLAIN(HASH, hash, "basis", basis, LE32),
-    PLAIN(RECIRC, recirc, NULL, recirc_id, LE32),
+    MASKED(SET_ND_EXT, set_nd_ext, reserved, HEX32),
+    MASKED(SET_ND_EXT, set_nd_ext, opt_type, DEC8),
+    MASKED(SET_META, set_meta, priority, LE32),
+    MASKED(SET_META, set_meta, mark, LE32),
+    MASKED(SET_META, set_meta, dp_hash, LE32),
+    MASKED(SET_META, set_meta, recirc_id, LE32),
+    MASKED(SET_MPLS, set_mpls, lse, HEX32),
+    MASKED(SET_NSH, set_nsh, nsh, BYTES),
+    PLAIN(SET_TUNNEL, set_tunnel, "tunnel", tunnel, BYTES),
 };
 
+static void format_list(struct ds *, const uint8_t *p, size_t len);
+
+/* A block, after a comma unless it is the first since 'start'. */
+static void
+format_block(struct ds *ds, size_t start, const uint8_t *p, size_t len)
+{
+    if (ds->length > start) {
+        ds_put_char(ds, ',');
+    }
+    ds_put_char(ds, '{');
+    format_list(ds, p, len);
+    ds_put_char(ds, '}');
+}
+
+/* What follows the fixed part of 'action': 'len' bytes at 'p'. */
+static void
+format_tail(struct ds *ds, size_t start, enum tail tail, const uint8_t *action,
+            const uint8_t *p, size_t len)
+{
+    struct agilio_action_check_pkt_len cpl;
+
+    switch (tail) {
+    case NOTHING:
+        break;
+    case BYTES_TAIL:
+        ds_put_cstr(ds, ds->length > start ? "," : "");
+        format_value(ds, BYTES, p, len);
+        break;
+    case BLOCK:
+        format_block(ds, start, p, len);
+        break;
+    case TWO_BLOCKS:
+        memcpy(&cpl, action, sizeof cpl);
+        if (agilio_from_le16(cpl.greater_len) <= len) {
+            size_t greater_len = agilio_from_le16(cpl.greater_len);
+
+            format_block(ds, start, p, greater_len);
+            format_block(ds, start, p + greater_len, len - greater_len);
+        }
+        break;
+    }
+}
+
+/* An action of 'len' bytes. */
 static void
 format_action(struct ds *ds, enum agilio_action_type type,
-              const uint8_t *action)
+              const uint8_t *action, size_t len)
 {
-    static const uint8_t exact[16] = {
-        0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
-        0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
-    };
+    uint8_t exact[AGILIO_MAX_TUNNEL_OPTS];
     size_t start;
 
     ds_put_cstr(ds, action_names[type]);
-    if (action_lens[type] == sizeof(struct agilio_action)) {
+    if (len == sizeof(struct agilio_action)) {
         return;
     }
+    memset(exact, 0xff, sizeof exact);
     ds_put_char(ds, '(');
     start = ds->length;
     for (size_t i = 0; i < AGILIO_ARRAY_SIZE(operands); i++) {
@@ -278,12 +390,15 @@ format_action(struct ds *ds, enum agilio_action_type type,
                          o->mask_ofs ? action + o->mask_ofs : exact);
         }
     }
+    format_tail(ds, start, layouts[type].tail, action,
+                action + layouts[type].len, len - layouts[type].len);
     ds_put_char(ds, ')');
 }
 
-/* The type of the action at 'p' if a whole one is within 'left' bytes. */
+/* The type and '*len' of the action at 'p' if a whole one is within 'left'
+ * bytes. */
 static enum agilio_action_type
-peek_action(const uint8_t *p, size_t left)
+peek_action(const uint8_t *p, size_t left, size_t *len)
 {
     struct agilio_action head;
     uint16_t type;
@@ -292,26 +407,27 @@ peek_action(const uint8_t *p, size_t left)
         return AGILIO_ACTION_NONE;
     }
     memcpy(&head, p, sizeof head);
-    type = agilio_from_le16(head.type);
-    if (type >= AGILIO_N_ACTIONS
-        || agilio_from_le16(head.len) != action_lens[type]
-        || action_lens[type] < sizeof head || action_lens[type] > left) {
+    type = agilio_from_le16(head.type) & AGILIO_ACTION_TYPE;
+    *len = agilio_from_le16(head.len);
+    if (type >= AGILIO_N_ACTIONS || *len < sizeof head || *len > left
+        || *len < layouts[type].len
+        || (*len > layouts[type].len && layouts[type].tail == NOTHING)) {
         return AGILIO_ACTION_NONE;
     }
     return type;
 }
 
-void
-agilio_format_program(struct ds *ds, const void *program, size_t len)
+static void
+format_list(struct ds *ds, const uint8_t *p, size_t len)
 {
-    const uint8_t *p = program;
     size_t left = len;
 
     if (!len) {
         ds_put_cstr(ds, "drop");
     }
     while (left) {
-        enum agilio_action_type type = peek_action(p, left);
+        size_t n;
+        enum agilio_action_type type = peek_action(p, left, &n);
 
         if (left < len) {
             ds_put_char(ds, ',');
@@ -320,10 +436,16 @@ agilio_format_program(struct ds *ds, const void *program, size_t len)
             ds_put_cstr(ds, "malformed");
             break;
         }
-        format_action(ds, type, p);
-        p += action_lens[type];
-        left -= action_lens[type];
+        format_action(ds, type, p, n);
+        p += n;
+        left -= n;
     }
+}
+
+void
+agilio_format_program(struct ds *ds, const void *program, size_t len)
+{
+    format_list(ds, program, len);
 }
 
 /* ## --------- ##

@@ -22,6 +22,8 @@ struct dpif_flow_stats;
 struct flow_wildcards;
 struct netdev_class;
 struct netdev_rxq;
+struct ofputil_meter_config;
+struct ofputil_meter_stats;
 struct smap;
 
 /* lib/netdev.c: the class of representors, registered beside netdev_linux.
@@ -36,9 +38,9 @@ void agilio_wait(void);
 
 /* lib/dpif-netdev.c, in the thread that polls 'rxq', which is of datapath port
  * 'port_no': true if 'batch', which was just received from it, holds packets
- * to be resumed in mid-pipeline.  Their metadata is then complete, with
- * 'port_no' as the one in_port, and they enter the datapath as recirculated
- * packets do.  False for any other class's queues. */
+ * to be resumed in mid-pipeline.  Their metadata is then complete, with one
+ * in_port, and they enter the datapath as recirculated packets do.  False for
+ * any other class's queues. */
 bool agilio_batch_is_resumed(const struct netdev_rxq *rxq,
                              struct dp_packet_batch *batch,
                              odp_port_t port_no);
@@ -68,5 +70,20 @@ void agilio_flow_removed(const ovs_u128 *mega_ufid);
 void agilio_offload_wait(struct mpsc_queue *queue)
     OVS_REQUIRES(queue->read_lock);
 void agilio_offload_wake(void);
+
+/* lib/dpif-netdev.c, any thread: meters and bonds of datapath 'dp', which the
+ * NIC is to have too.  'config' and 'members' (BOND_BUCKETS of them) are as
+ * the datapath has taken them.  agilio_meter_get() and
+ * agilio_bond_stats_get() add what NICs counted to what 'dp' did. */
+void agilio_meter_set(const void *dp, const char *dpif_type, uint32_t id,
+                      const struct ofputil_meter_config *config);
+void agilio_meter_get(const void *dp, uint32_t id,
+                      struct ofputil_meter_stats *stats);
+void agilio_meter_del(const void *dp, uint32_t id);
+void agilio_bond_add(const void *dp, const char *dpif_type, uint32_t id,
+                     const odp_port_t members[]);
+void agilio_bond_stats_get(const void *dp, uint32_t id, uint64_t n_bytes[]);
+void agilio_bond_del(const void *dp, uint32_t id);
+void agilio_dp_destroyed(const void *dp);
 
 #endif /* agilio-hooks.h */

@@ -31,6 +31,7 @@
 #define MAX_WORKERS 1024
 #define MAX_COUNTERS 65536
 #define MAX_FLOWS (1u << 26)
+#define MAX_SLOTS (1u << 16)    /* Of meters or bonds. */
 #define MAX_QPS (AGILIO_MAX_PORTS * 64)
 /* agilio_ring_read() and _write() count a body's bytes in 32 bits. */
 #define MAX_GRANULES (1u << 25)
@@ -89,6 +90,28 @@ check_identity(const struct agilio_region *r, uint64_t size)
 }
 
 static char *
+check_objects(struct agilio_map *map, const struct agilio_region *r)
+{
+    uint64_t meters = agilio_from_le64(r->meters_ofs);
+    uint64_t bonds = agilio_from_le64(r->bonds_ofs);
+
+    map->max_meters = agilio_from_le32(r->max_meters);
+    map->max_bonds = agilio_from_le32(r->max_bonds);
+    if (map->max_meters > MAX_SLOTS || map->max_bonds > MAX_SLOTS) {
+        return xasprintf("its region claims %"PRIu32" meters, %"PRIu32
+                         " bonds", map->max_meters, map->max_bonds);
+    }
+    if (!fits(map, meters, map->max_meters, sizeof *map->meters)
+        || !fits(map, bonds, (uint64_t) map->n_workers * map->max_bonds,
+                 sizeof *map->bonds)) {
+        return xstrdup("the meters or bonds lie outside of its region");
+    }
+    map->meters = (const void *) (map->base + meters);
+    map->bonds = (const void *) (map->base + bonds);
+    return NULL;
+}
+
+static char *
 check_tables(struct agilio_map *map, const struct agilio_region *r)
 {
     uint64_t ports = agilio_from_le64(r->ports_ofs);
@@ -118,7 +141,7 @@ check_tables(struct agilio_map *map, const struct agilio_region *r)
     map->ports = (const void *) (map->base + ports);
     map->counters = (const void *) (map->base + counters);
     map->flows = (const void *) (map->base + flows);
-    return NULL;
+    return check_objects(map, r);
 }
 
 static char *
@@ -392,5 +415,36 @@ agilio_map_flow_counts(const struct agilio_map *map, uint32_t id,
         clock = agilio_from_le64(agilio_load_relaxed(&map->region->clock));
         counts->age_ms = (clock > counts->used
                           ? (clock - counts->used) / (1000 * 1000) : 0);
+    }
+}
+
+static void
+add_counts(const void *from_, size_t n, uint64_t counts[])
+{
+    const agilio_le64 *from = from_;
+
+    for (size_t i = 0; i < n; i++) {
+        counts[i] += agilio_from_le64(agilio_load_relaxed(&from[i]));
+    }
+}
+
+void
+agilio_map_meter_counts(const struct agilio_map *map, uint32_t slot,
+                        uint64_t counts[])
+{
+    memset(counts, 0, AGILIO_METER_WORDS * sizeof *counts);
+    if (slot < map->max_meters) {
+        add_counts(&map->meters[slot], AGILIO_METER_WORDS, counts);
+    }
+}
+
+void
+agilio_map_bond_counts(const struct agilio_map *map, uint32_t slot,
+                       uint64_t counts[])
+{
+    memset(counts, 0, AGILIO_BOND_WORDS * sizeof *counts);
+    for (uint32_t i = 0; i < map->n_workers && slot < map->max_bonds; i++) {
+        add_counts(&map->bonds[(size_t) i * map->max_bonds + slot],
+                   AGILIO_BOND_WORDS, counts);
     }
 }

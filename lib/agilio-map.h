@@ -30,9 +30,13 @@ struct agilio_map {
     uint32_t n_qps;
     uint32_t max_flows;
     uint32_t max_masks;
+    uint32_t max_meters;
+    uint32_t max_bonds;
     const struct agilio_port *ports;
     const agilio_le64 *counters;        /* [n_workers][n_counters] */
     const struct agilio_flow_stats *flows;      /* [n_workers][max_flows] */
+    const struct agilio_meter_stats *meters;    /* [max_meters] */
+    const struct agilio_bond_stats *bonds;      /* [n_workers][max_bonds] */
     struct agilio_qp *qps;      /* [n_qps], a private copy. */
     struct agilio_ring_place control[2];        /* Likewise. */
     int packets_fd;             /* Eventfd that the NIC rings for packets. */
@@ -97,5 +101,17 @@ struct agilio_flow_counts {
 };
 void agilio_map_flow_counts(const struct agilio_map *, uint32_t id,
                             struct agilio_flow_counts *);
+
+/* The counters in a slot for meters or bonds: AGILIO_METER_WORDS or
+ * AGILIO_BOND_WORDS numbers in the order of struct agilio_meter_stats or
+ * struct agilio_bond_stats, summed over the workers. */
+#define AGILIO_METER_WORDS \
+    (sizeof(struct agilio_meter_stats) / sizeof(agilio_le64))
+#define AGILIO_BOND_WORDS \
+    (sizeof(struct agilio_bond_stats) / sizeof(agilio_le64))
+void agilio_map_meter_counts(const struct agilio_map *, uint32_t slot,
+                             uint64_t counts[]);
+void agilio_map_bond_counts(const struct agilio_map *, uint32_t slot,
+                            uint64_t counts[]);
 
 #endif /* agilio-map.h */

@@ -10,12 +10,12 @@
  *
  *   - the NIC's parser sees the field ('carried'): it goes into key and mask;
  *
- *   - the field is 0 in every packet that comes fresh from a wire ('absent':
- *     recirc_id, tunnel, conntrack, ...): to want 0 is to want nothing, and
- *     anything else is a reason not to be on the NIC;
+ *   - the field is 0 in every packet on the NIC ('absent': conntrack, ...): to
+ *     want 0 is to want nothing, and anything else is a reason not to be on
+ *     the NIC;
  *
- *   - the rest, NSH above all, is a reason.  So a field that is new in struct
- *     flow cannot get lost.
+ *   - the rest is a reason.  So a field that is new in struct flow cannot get
+ *     lost.
  */
 
 #include <config.h>
@@ -26,8 +26,7 @@
 #include "packets.h"
 #include "util.h"
 
-/* Fields that the NIC matches on; both sides keep them in network order.
- * in_port, recirc_id and dp_hash, which they do not, are done by hand. */
+/* Fields that the NIC matches on; both sides keep them in network order. */
 #define CARRIED(FLOW, KEY) \
     AGILIO_COPY(struct flow, FLOW, struct agilio_key, KEY)
 
@@ -58,10 +57,45 @@ static const struct agilio_copy carried[] = {
     CARRIED(arp_sha, arp_sha),
     CARRIED(arp_tha, arp_tha),
     CARRIED(igmp_group_ip4, igmp_group),
+    CARRIED(nsh, nsh),
+    CARRIED(packet_type, md.packet_type),
+    CARRIED(tunnel.tun_id, md.tunnel.id),
+    CARRIED(tunnel.ip_src, md.tunnel.ip_src),
+    CARRIED(tunnel.ip_dst, md.tunnel.ip_dst),
+    CARRIED(tunnel.ipv6_src, md.tunnel.ipv6_src),
+    CARRIED(tunnel.ipv6_dst, md.tunnel.ipv6_dst),
+    CARRIED(tunnel.ip_tos, md.tunnel.tos),
+    CARRIED(tunnel.ip_ttl, md.tunnel.ttl),
+    CARRIED(tunnel.tp_src, md.tunnel.tp_src),
+    CARRIED(tunnel.tp_dst, md.tunnel.tp_dst),
+    CARRIED(tunnel.gbp_id, md.tunnel.gbp_id),
+    CARRIED(tunnel.gbp_flags, md.tunnel.gbp_flags),
+    CARRIED(tunnel.erspan_ver, md.tunnel.erspan_ver),
+    CARRIED(tunnel.erspan_dir, md.tunnel.erspan_dir),
+    CARRIED(tunnel.erspan_hwid, md.tunnel.erspan_hwid),
+    CARRIED(tunnel.gtpu_flags, md.tunnel.gtpu_flags),
+    CARRIED(tunnel.gtpu_msgtype, md.tunnel.gtpu_msgtype),
+    CARRIED(tunnel.metadata.present.len, md.tunnel.opts_len),
+    { offsetof(struct flow, tunnel.metadata.opts.gnv),
+      offsetof(struct agilio_key, tun_opts), AGILIO_MAX_TUNNEL_OPTS },
 };
 BUILD_ASSERT_DECL(FLOW_MAX_VLAN_HEADERS == 2 && FLOW_MAX_MPLS_LABELS == 3);
+BUILD_ASSERT_DECL(TLV_TOT_OPT_SIZE == AGILIO_MAX_TUNNEL_OPTS);
+BUILD_ASSERT_DECL(sizeof(struct ovs_key_nsh) == sizeof(struct agilio_nsh));
+BUILD_ASSERT_DECL(offsetof(struct ovs_key_nsh, context)
+                  == offsetof(struct agilio_nsh, context));
 
-/* Fields that are 0 in a fresh packet.  (packet_type 0 is Ethernet.) */
+/* Those that OVS keeps in the host's byte order. */
+static const struct agilio_copy host_order[] = {
+    CARRIED(recirc_id, md.recirc_id),
+    CARRIED(dp_hash, md.dp_hash),
+    CARRIED(skb_priority, md.skb_priority),
+    CARRIED(pkt_mark, md.pkt_mark),
+    CARRIED(tunnel.flags, md.tunnel.flags),
+    CARRIED(tunnel.erspan_idx, md.tunnel.erspan_idx),
+};
+
+/* Fields that are 0 in every packet on the NIC. */
 struct absent {
     size_t ofs, size;
     const char *reason;
@@ -72,10 +106,6 @@ struct absent {
       "match: " REASON }
 
 static const struct absent absent[] = {
-    ABSENT(tunnel, "tunnel"),
-    ABSENT(skb_priority, "skb_priority"),
-    ABSENT(pkt_mark, "pkt_mark"),
-    ABSENT(packet_type, "packet_type"),
     ABSENT(ct_state, "ct_state"),
     ABSENT(ct_zone, "ct_zone"),
     ABSENT(ct_mark, "ct_mark"),
@@ -87,12 +117,13 @@ static const struct absent absent[] = {
     ABSENT(ct_ipv6_dst, "ct_tuple"),
     ABSENT(ct_tp_src, "ct_tuple"),
     ABSENT(ct_tp_dst, "ct_tuple"),
+    ABSENT(tunnel.metadata.present, "metadata"),        /* Beyond 'len'. */
+    ABSENT(tunnel.metadata.tab, "metadata"),
     ABSENT(metadata, "metadata"),
     ABSENT(regs, "metadata"),
     ABSENT(conj_id, "metadata"),
     ABSENT(actset_output, "metadata"),
 };
-BUILD_ASSERT_DECL(PT_ETH == 0);
 
 /* Whether a packet in which 'n' bytes are all 0 differs from 'flow' in a bit
  * of 'mask'. */
@@ -120,11 +151,39 @@ explain_rest(const uint8_t *flow, uint8_t *left)
         }
         memset(left + ofs, 0, absent[i].size);
     }
-    if (!is_all_zeros(left + offsetof(struct flow, nsh),
-                      MEMBER_SIZEOF(struct flow, nsh))) {
-        return "match: nsh";
-    }
     return is_all_zeros(left, sizeof(struct flow)) ? NULL : "match: unknown";
+}
+
+/* Puts the bytes of a field into key and mask; the mask's come out of 'left',
+ * a struct flow's mask. */
+static void
+carry(const struct agilio_copy *c, const uint8_t *flow, uint8_t *left,
+      struct agilio_key *key, struct agilio_key *mask)
+{
+    for (size_t i = 0; i < c->size; i++) {
+        uint8_t bits = left[c->from + i];
+
+        ((uint8_t *) key)[c->to + i] = flow[c->from + i] & bits;
+        ((uint8_t *) mask)[c->to + i] = bits;
+        left[c->from + i] = 0;
+    }
+}
+
+static void
+to_le(uint8_t *p, size_t size)
+{
+    union {
+        uint16_t u16;
+        uint32_t u32;
+    } x;
+
+    memcpy(&x, p, size);
+    if (size == sizeof x.u16) {
+        x.u16 = (OVS_FORCE uint16_t) agilio_to_le16(x.u16);
+    } else {
+        x.u32 = (OVS_FORCE uint32_t) agilio_to_le32(x.u32);
+    }
+    memcpy(p, &x, size);
 }
 
 const char *
@@ -138,31 +197,19 @@ agilio_translate_match(const struct match *match, uint32_t in_port,
     memset(key, 0, sizeof *key);
     memset(mask, 0, sizeof *mask);
     for (size_t i = 0; i < ARRAY_SIZE(carried); i++) {
-        const struct agilio_copy *c = &carried[i];
+        carry(&carried[i], flow, left, key, mask);
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(host_order); i++) {
+        const struct agilio_copy *c = &host_order[i];
 
-        for (size_t j = 0; j < c->size; j++) {
-            uint8_t bits = left[c->from + j];
-
-            ((uint8_t *) key)[c->to + j] = flow[c->from + j] & bits;
-            ((uint8_t *) mask)[c->to + j] = bits;
-            left[c->from + j] = 0;
-        }
+        carry(c, flow, left, key, mask);
+        to_le((uint8_t *) key + c->to, c->size);
+        to_le((uint8_t *) mask + c->to, c->size);
     }
 
-    key->in_port = agilio_to_le32(in_port);
-    mask->in_port = agilio_to_le32(UINT32_MAX);
-    key->recirc_id = agilio_to_le32(match->flow.recirc_id
-                                    & match->wc.masks.recirc_id);
-    mask->recirc_id = agilio_to_le32(match->wc.masks.recirc_id);
-    key->dp_hash = agilio_to_le32(match->flow.dp_hash
-                                  & match->wc.masks.dp_hash);
-    mask->dp_hash = agilio_to_le32(match->wc.masks.dp_hash);
+    key->md.in_port = agilio_to_le32(in_port);
+    mask->md.in_port = agilio_to_le32(UINT32_MAX);
     memset(left + offsetof(struct flow, in_port), 0,
            sizeof match->flow.in_port);
-    memset(left + offsetof(struct flow, recirc_id), 0,
-           sizeof match->flow.recirc_id);
-    memset(left + offsetof(struct flow, dp_hash), 0,
-           sizeof match->flow.dp_hash);
-
     return explain_rest(flow, left);
 }

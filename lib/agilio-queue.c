@@ -15,6 +15,7 @@
 
 #include "agilio-ivshmem.h"
 #include "agilio-rx.h"
+#include "agilio-sample.h"
 #include "dp-packet.h"
 #include "util.h"
 
@@ -101,7 +102,7 @@ agilio_rxq_bind(struct agilio_rxq *q, const struct agilio_map *map,
 /* Receives from one ring. */
 static void
 recv_from(struct agilio_rxq *q, struct agilio_ring_end *end,
-          struct dp_packet_batch *batch, bool *resumed)
+          struct dp_packet_batch *batch, uint32_t *resumed)
 {
     struct agilio_rx rx;
     int i;
@@ -114,12 +115,16 @@ recv_from(struct agilio_rxq *q, struct agilio_ring_end *end,
         } else if (rx.kind == AGILIO_RX_STALE) {
             q->n_stale++;
             agilio_rx_take(end, &rx);
+        } else if (rx.kind == AGILIO_RX_SAMPLED) {
+            agilio_sample_put(agilio_rx_take(end, &rx), q->binding.port, &rx);
         } else {
-            bool is_resumed = rx.kind == AGILIO_RX_RESUMED;
+            uint32_t in_port = (rx.kind == AGILIO_RX_RESUMED
+                                ? agilio_from_le32(rx.meta.md.in_port)
+                                : AGILIO_PORT_NONE);
 
             if (dp_packet_batch_is_empty(batch)) {
-                *resumed = is_resumed;
-            } else if (*resumed != is_resumed) {
+                *resumed = in_port;
+            } else if (*resumed != in_port) {
                 break;
             }
             dp_packet_batch_add(batch, agilio_rx_take(end, &rx));
@@ -129,7 +134,7 @@ recv_from(struct agilio_rxq *q, struct agilio_ring_end *end,
 
 const char *
 agilio_rxq_recv(struct agilio_rxq *q, const struct agilio_map *map,
-                struct dp_packet_batch *batch, bool *resumed)
+                struct dp_packet_batch *batch, uint32_t *resumed)
 {
     size_t i;
 

@@ -47,11 +47,12 @@ void agilio_rxq_destroy(struct agilio_rxq *, const struct agilio_map *);
 bool agilio_rxq_bind(struct agilio_rxq *, const struct agilio_map *map,
                      uint32_t port);
 
-/* Adds up to NETDEV_MAX_BURST packets to the empty 'batch', which are either
- * all fresh or all to be resumed, as '*resumed' says.  Returns NULL or what is
- * wrong with the rings. */
+/* Adds up to NETDEV_MAX_BURST packets to the empty 'batch'.  They are either
+ * all fresh, and '*resumed' is AGILIO_PORT_NONE, or all to be resumed as from
+ * the port with the id '*resumed'.  Sampled packets go to agilio-sample.c.
+ * Returns NULL or what is wrong with the rings. */
 const char *agilio_rxq_recv(struct agilio_rxq *, const struct agilio_map *,
-                            struct dp_packet_batch *batch, bool *resumed);
+                            struct dp_packet_batch *batch, uint32_t *resumed);
 
 /* Throws away what is there. */
 void agilio_rxq_drain(struct agilio_rxq *);

@@ -18,6 +18,7 @@
 #include <errno.h>
 
 #include "agilio-nic.h"
+#include "agilio-object.h"
 #include "hash.h"
 #include "id-pool.h"
 #include "openvswitch/poll-loop.h"
@@ -267,16 +268,15 @@ send_put(struct agilio_resident *r, struct agilio_flow_put *put, size_t len,
     return true;
 }
 
-static uint32_t
-lookup_port(odp_port_t odp_port, void *dpif_type)
-    OVS_REQUIRES(MUTEX)
+struct agilio_port_ref
+agilio_residency_lookup_port(odp_port_t odp_port, void *dpif_type)
 {
     for (size_t i = 0; i < n_ports; i++) {
         if (ports[i].odp_port == odp_port && ports[i].dpif_type == dpif_type) {
-            return ports[i].nic_port;
+            return ports[i].ref;
         }
     }
-    return AGILIO_PORT_NONE;
+    return agilio_host_port(odp_port);
 }
 
 /* Translates to the body of a PUT, with id 0.  Returns false if the flow
@@ -286,13 +286,14 @@ translate(struct agilio_resident *r, void *body, size_t *len)
     OVS_REQUIRES(MUTEX)
 {
     void *dpif_type = CONST_CAST(char *, r->dpif_type);
+    struct agilio_port_ref in_port;
     struct match match;
-    uint32_t in_port;
 
     r->stale = false;
     minimatch_expand(&r->match, &match);
-    in_port = lookup_port(match.flow.in_port.odp_port, dpif_type);
-    if (in_port == AGILIO_PORT_NONE) {
+    in_port = agilio_residency_lookup_port(match.flow.in_port.odp_port,
+                                           dpif_type);
+    if (in_port.id & AGILIO_PORT_HOST && !in_port.tunnel) {
         r->verdict = AGILIO_ON_NIC;
         r->reason = "in_port: not on the NIC";
         return false;
@@ -300,8 +301,9 @@ translate(struct agilio_resident *r, void *body, size_t *len)
 
     r->reason = NULL;
     r->verdict = agilio_translate_flow(&match, r->actions, r->actions_len, 0,
-                                       in_port, lookup_port, dpif_type,
-                                       body, len, &r->reason);
+                                       in_port.id,
+                                       agilio_residency_lookup_port,
+                                       dpif_type, body, len, &r->reason);
     return r->verdict != AGILIO_UNMATCHABLE;
 }
 
@@ -348,6 +350,12 @@ all_todo(void)
 }
 
 void
+agilio_residency_retranslate(void)
+{
+    all_todo();
+}
+
+void
 agilio_residency_set_ports(const struct agilio_port_pair *new, size_t n)
 {
     ovs_mutex_lock(&MUTEX);
@@ -355,9 +363,28 @@ agilio_residency_set_ports(const struct agilio_port_pair *new, size_t n)
         free(ports);
         ports = n ? xmemdup(new, n * sizeof *new) : NULL;
         n_ports = n;
+        agilio_objects_ports_changed();
         all_todo();
     }
     ovs_mutex_unlock(&MUTEX);
+}
+
+bool
+agilio_residency_find_port(uint32_t id, const char **dpif_type,
+                           odp_port_t *odp_port)
+{
+    bool found = false;
+
+    ovs_mutex_lock(&MUTEX);
+    for (size_t i = 0; i < n_ports && !found; i++) {
+        if (ports[i].ref.id == id) {
+            *dpif_type = ports[i].dpif_type;
+            *odp_port = ports[i].odp_port;
+            found = true;
+        }
+    }
+    ovs_mutex_unlock(&MUTEX);
+    return found;
 }
 
 /* No flow is on the NIC any more: does 'settle' with their tallies. */
@@ -382,6 +409,7 @@ agilio_residency_lost(void)
 {
     ovs_mutex_lock(&MUTEX);
     all_absent(agilio_tally_hold);
+    agilio_objects_lost();
     ovs_mutex_unlock(&MUTEX);
 }
 
@@ -392,6 +420,7 @@ agilio_residency_take_over(uint32_t max_flows)
     all_absent(agilio_tally_fold);
     id_pool_destroy(ids);
     ids = id_pool_create(0, max_flows);
+    agilio_objects_take_over(agilio_nic_map());
     agilio_nic_take_over();
     ovs_mutex_unlock(&MUTEX);
 }

@@ -92,18 +92,32 @@ void agilio_resident_set(struct agilio_resident *, const struct match *,
 void agilio_resident_update(struct agilio_resident *)
     OVS_REQUIRES(agilio_residency_mutex);
 
+/* Has all flows translated again, in agilio_residency_run(). */
+void agilio_residency_retranslate(void)
+    OVS_REQUIRES(agilio_residency_mutex);
+
+/* Looks a datapath port up. */
+struct agilio_port_ref agilio_residency_lookup_port(odp_port_t,
+                                                    void *dpif_type)
+    OVS_REQUIRES(agilio_residency_mutex);
+
 /* ## Upkeep, for agilio.c. ## */
 
-/* A datapath port that is a port of the NIC.  No padding. */
+/* A datapath port that is a port of the NIC, or a tunnel. */
 struct agilio_port_pair {
     const char *dpif_type;      /* The pointer counts, not the string. */
+    struct agilio_port_ref ref;
     odp_port_t odp_port;
-    uint32_t nic_port;
+    uint32_t pad;               /* 0: there is no other padding. */
 };
 
-/* Says which datapath ports are on the NIC.  If this is news, all flows are
- * translated again, in agilio_residency_run(). */
+/* Says which datapath ports are on the NIC, or tunnels.  If this is news, all
+ * flows are translated again, in agilio_residency_run(). */
 void agilio_residency_set_ports(const struct agilio_port_pair *, size_t n);
+
+/* Finds the datapath port that NIC port 'id' is. */
+bool agilio_residency_find_port(uint32_t id, const char **dpif_type,
+                                odp_port_t *odp_port);
 
 /* The NIC is lost.  Its flows may live on, but are not ours to change. */
 void agilio_residency_lost(void);

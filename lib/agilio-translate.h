@@ -7,7 +7,7 @@
  * "match: FIELD", "action: NAME", "output: what" or "size: what", made for
  * counting by equality (of the text); all are in agilio_translate_reasons[].
  *
- * agilio-match.c, agilio-actions.c and agilio-flow.c; any thread.
+ * agilio-match.c, agilio-actions.c and its sisters, agilio-flow.c; any thread.
  */
 
 #ifndef AGILIO_TRANSLATE_H
@@ -19,9 +19,24 @@
 
 struct nlattr;
 
-/* Looks datapath ports up.  Returns the NIC's port id, or AGILIO_PORT_NONE:
- * then the port is the host's. */
-typedef uint32_t agilio_port_lookup(odp_port_t, void *aux);
+/* A datapath port as the NIC knows it: a port of its own, or one of the
+ * host's, whose id has AGILIO_PORT_HOST, and which may be a tunnel. */
+struct agilio_port_ref {
+    uint32_t id;
+    enum agilio_tunnel_type tunnel;
+};
+
+/* Looks datapath ports up. */
+typedef struct agilio_port_ref agilio_port_lookup(odp_port_t, void *aux);
+
+/* A port of the host's that is not a tunnel. */
+static inline struct agilio_port_ref
+agilio_host_port(odp_port_t port)
+{
+    return (struct agilio_port_ref) {
+        .id = AGILIO_PORT_HOST | (OVS_FORCE uint32_t) port,
+    };
+}
 
 enum agilio_verdict {
     AGILIO_ON_NIC,              /* The NIC does it wholly. */
@@ -31,8 +46,8 @@ enum agilio_verdict {
     AGILIO_UNMATCHABLE,         /* The NIC cannot even tell its packets. */
 };
 
-/* Translates the match of a datapath flow whose in_port is the NIC port
- * 'in_port' into key and mask.  The key has no bit that the mask has not.
+/* Translates the match of a datapath flow whose in_port has the id 'in_port'
+ * into key and mask.  The key has no bit that the mask has not.
  * Returns NULL, or the reason why the NIC cannot tell these packets. */
 const char *agilio_translate_match(const struct match *, uint32_t in_port,
                                    struct agilio_key *key,
@@ -44,7 +59,7 @@ const char *agilio_translate_match(const struct match *, uint32_t in_port,
  * is AGILIO_FOR_HOST: a NIC that could do more would not change it.
  *
  * The actions may be malformed in any way.  Whether the packets have room for
- * the tags that a program pushes is the NIC's to check. */
+ * what a program pushes is the NIC's to check. */
 enum agilio_verdict agilio_translate_actions(const struct nlattr *actions,
                                              size_t actions_len,
                                              agilio_port_lookup *, void *aux,

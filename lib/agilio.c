@@ -16,11 +16,15 @@
 
 #include "agilio-hooks.h"
 #include "agilio-nic.h"
+#include "agilio-object.h"
 #include "agilio-residency.h"
+#include "agilio-sample.h"
 #include "agilio-shadow.h"
+#include "agilio-tunnel.h"
 #include "dirs.h"
 #include "hash.h"
 #include "netdev-agilio.h"
+#include "netdev-native-tnl.h"
 #include "netdev-offload-provider.h"
 #include "netdev-provider.h"
 #include "openvswitch/poll-loop.h"
@@ -163,28 +167,31 @@ static bool
 add_port(struct netdev *netdev, odp_port_t odp_port, void *list_)
 {
     struct port_list *list = list_;
+    struct agilio_port_ref ref = agilio_host_port(odp_port);
 
     if (netdev_is_agilio(netdev)) {
-        uint32_t nic_port = netdev_agilio_port_id(netdev);
-
-        if (nic_port != AGILIO_PORT_NONE) {
-            if (list->n >= list->allocated) {
-                list->pairs = x2nrealloc(list->pairs, &list->allocated,
-                                         sizeof *list->pairs);
-            }
-            list->pairs[list->n++] = (struct agilio_port_pair) {
-                .dpif_type = list->dpif_type,
-                .odp_port = odp_port,
-                .nic_port = nic_port,
-            };
+        ref.id = netdev_agilio_port_id(netdev);
+    } else {
+        ref.tunnel = agilio_tunnel_type(netdev);
+    }
+    if (netdev_is_agilio(netdev) ? ref.id != AGILIO_PORT_NONE : ref.tunnel) {
+        if (list->n >= list->allocated) {
+            list->pairs = x2nrealloc(list->pairs, &list->allocated,
+                                     sizeof *list->pairs);
         }
+        list->pairs[list->n++] = (struct agilio_port_pair) {
+            .dpif_type = list->dpif_type,
+            .odp_port = odp_port,
+            .ref = ref,
+        };
     }
     return false;
 }
 
-/* Looks which datapath ports are on the NIC.  In every round, since neither
- * the datapath nor netdev_ports tells of a change; it takes microseconds.  Not
- * while there is no NIC, when no port is on it: nothing depends on it then. */
+/* Looks which datapath ports are on the NIC, or tunnels.  In every round, as
+ * neither the datapath nor netdev_ports tells of a change; it takes
+ * microseconds.  Not while there is no NIC, when no port is on it: nothing
+ * depends on it then. */
 static void
 refresh_ports(void)
 {
@@ -201,6 +208,21 @@ refresh_ports(void)
         netdev_ports_traverse(types[i], add_port, &list);
     }
     agilio_residency_set_ports(list.pairs, list.n);
+}
+
+/* The range of UDP source ports that tunnels use is in the programs. */
+static void
+refresh_tunnels(void)
+{
+    static uint16_t min, max;
+
+    if (min != tnl_udp_port_min || max != tnl_udp_port_max) {
+        min = tnl_udp_port_min;
+        max = tnl_udp_port_max;
+        ovs_mutex_lock(&agilio_residency_mutex);
+        agilio_residency_retranslate();
+        ovs_mutex_unlock(&agilio_residency_mutex);
+    }
 }
 
 /* ## --------- ##
@@ -274,6 +296,7 @@ agilio_run(const struct smap *other_config)
     connect_nic(path);
     if (agilio_nic_status() != AGILIO_NIC_DOWN) {
         refresh_ports();
+        refresh_tunnels();
     }
     if (agilio_nic_status() == AGILIO_NIC_ATTACHED
         && !smap_get_bool(other_config, "flow-restore-wait", false)) {
@@ -282,7 +305,9 @@ agilio_run(const struct smap *other_config)
     if (agilio_nic_status() == AGILIO_NIC_ACTIVE) {
         send_options();
     }
+    agilio_objects_run();
     agilio_residency_run();
+    agilio_sample_run();
 }
 
 /* A round in which the bridge did not get as far as agilio_run(), as without a
@@ -296,7 +321,9 @@ agilio_wait(void)
     ran = false;
     if (news) {
         seq_wait(news, news_seen);
+        agilio_objects_wait();
         agilio_residency_wait();
+        agilio_sample_wait();
         if (agilio_nic_status() == AGILIO_NIC_ATTACHED
             && time_msec() < take_over_at) {
             poll_timer_wait_until(take_over_at);

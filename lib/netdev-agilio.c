@@ -34,7 +34,8 @@ static struct ovs_list netdevs OVS_GUARDED_BY(netdevs_mutex)
 struct netdev_rxq_agilio {
     struct netdev_rxq up;
     struct agilio_rxq q;
-    bool resumed;               /* The last batch is to be resumed. */
+    uint32_t resumed;           /* Port id that the last batch is to be resumed
+                                 * as from, or AGILIO_PORT_NONE. */
 };
 
 struct netdev_agilio *
@@ -376,11 +377,19 @@ bool
 agilio_batch_is_resumed(const struct netdev_rxq *rxq,
                         struct dp_packet_batch *batch, odp_port_t port_no)
 {
-    if (!netdev_is_agilio(rxq->netdev)
-        || !netdev_rxq_agilio_cast(rxq)->resumed) {
+    struct dp_packet *packet;
+    uint32_t in_port;
+
+    if (!netdev_is_agilio(rxq->netdev)) {
         return false;
     }
-    agilio_rx_set_in_port(batch, port_no);
+    in_port = netdev_rxq_agilio_cast(rxq)->resumed;
+    if (in_port == AGILIO_PORT_NONE) {
+        return false;
+    }
+    DP_PACKET_BATCH_FOR_EACH (i, packet, batch) {
+        agilio_rx_set_in_port(packet, in_port, port_no);
+    }
     return true;
 }
 

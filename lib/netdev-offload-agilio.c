@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* The flow API of OVS 3.1, for representors of NIC ports.
+/* The flow API of OVS 3.1, for representors of NIC ports and for tunnels.
  *
  * Thin on purpose: upstream has replaced this API since.  All is done by
  * agilio-shadow.c, and what is particular to dpif-netdev stands here:
@@ -22,17 +22,23 @@
 #include <errno.h>
 
 #include "agilio-shadow.h"
+#include "agilio-tunnel.h"
 #include "netdev-agilio.h"
 #include "netdev-offload-provider.h"
 #include "util.h"
 
+/* A port is ours to offload, or a tunnel of the userspace datapath: a packet
+ * that the NIC decapsulates is one of its flows. */
 static int
 netdev_agilio_init_flow_api(struct netdev *netdev)
 {
-    if (!netdev_is_agilio(netdev)) {
+    const char *dpif_type = netdev_get_dpif_type(netdev);
+
+    if (!netdev_is_agilio(netdev)
+        && (!agilio_tunnel_type(netdev) || !strcmp(dpif_type, "system"))) {
         return EOPNOTSUPP;
     }
-    agilio_add_dpif_type(netdev_get_dpif_type(netdev));
+    agilio_add_dpif_type(dpif_type);
     return 0;
 }
 

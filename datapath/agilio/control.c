@@ -14,6 +14,9 @@
 
 #include "nic.h"
 
+#include "action/bond.h"
+#include "action/meter.h"
+
 #define MAX_TURNS 64            /* Of one run: a busy host is not all. */
 
 /* So a request always finds room for what it posts: one call each, and
@@ -185,6 +188,8 @@ apply_flow_flush(struct agl_worker *w, void *r_)
     struct agl_request *r = r_;
     uint32_t id;
 
+    agl_meters_flush(w->run.meters);
+    agl_bonds_flush(w->run.bonds);
     for (id = 0; agl_flow_table_n_flows(w->table); id++) {
         struct agl_flow *flow = agl_flow_table_del(w->table, id);
 
@@ -248,6 +253,88 @@ handle_tracker_dump(struct agl_nic *nic, struct agl_request *r,
     agilio_put_u32(&w, dump.n);
     r->body_len = 8 + dump.n * sizeof *dump.entries;
     return 0;
+}
+
+static void
+apply_meter_set(struct agl_worker *w, void *meter)
+{
+    agl_meters_set(w->run.meters, meter, w->now);
+}
+
+static int
+handle_meter_set(struct agl_nic *nic, struct agl_request *r,
+                 struct agilio_reader *body)
+{
+    struct agl_meter meter;
+    int error = agl_meter_read(&meter, body,
+                               nic->region->geometry.max_meters, &r->reason);
+
+    if (!error && !body->bad) {
+        agl_worker_call(&nic->worker, apply_meter_set, &meter);
+    }
+    return error;
+}
+
+static void
+apply_bond_set(struct agl_worker *w, void *bond)
+{
+    agl_bonds_set(w->run.bonds, bond);
+}
+
+static int
+handle_bond_set(struct agl_nic *nic, struct agl_request *r,
+                struct agilio_reader *body)
+{
+    struct agl_bond bond;
+    int error = agl_bond_read(&bond, body, nic->region->geometry.max_bonds,
+                              &r->reason);
+
+    if (!error && !body->bad) {
+        agl_worker_call(&nic->worker, apply_bond_set, &bond);
+    }
+    return error;
+}
+
+/* What is to be deleted, and whether it was there. */
+struct deletion {
+    uint32_t id;
+    bool done;
+};
+
+static void
+apply_meter_del(struct agl_worker *w, void *d_)
+{
+    struct deletion *d = d_;
+
+    d->done = agl_meters_del(w->run.meters, d->id);
+}
+
+static int
+handle_meter_del(struct agl_nic *nic, struct agl_request *r,
+                 struct agilio_reader *body)
+{
+    struct deletion d = { .id = agilio_get_u32(body) };
+
+    agl_worker_call(&nic->worker, apply_meter_del, &d);
+    return d.done ? 0 : refuse(r, AGILIO_E_NOENT, "no such meter");
+}
+
+static void
+apply_bond_del(struct agl_worker *w, void *d_)
+{
+    struct deletion *d = d_;
+
+    d->done = agl_bonds_del(w->run.bonds, d->id);
+}
+
+static int
+handle_bond_del(struct agl_nic *nic, struct agl_request *r,
+                struct agilio_reader *body)
+{
+    struct deletion d = { .id = agilio_get_u32(body) };
+
+    agl_worker_call(&nic->worker, apply_bond_del, &d);
+    return d.done ? 0 : refuse(r, AGILIO_E_NOENT, "no such bond");
 }
 
 /* ## ----------------- ##

@@ -184,7 +184,7 @@ agl_nic_port_add(struct agl_nic *nic, const char *name, struct agl_dev *dev,
     }
 
     port = &nic->ports[slot];
-    port->incarnation = port->incarnation % UINT16_MAX + 1;
+    port->incarnation = port->incarnation % AGILIO_MAX_INCARNATION + 1;
     port->id = agilio_port_id(slot, port->incarnation);
     port->admin_up = true;
     port->dev = dev;

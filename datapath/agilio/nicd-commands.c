@@ -271,7 +271,8 @@ nic_trace(struct unixctl_conn *conn, int argc OVS_UNUSED,
         unixctl_command_reply_error(conn, "FRAME: expected hex digits of at "
                                     "least 14 bytes");
     } else {
-        trace->pkt->in_port = port;
+        trace->pkt->rx_port = port;
+        trace->pkt->md.in_port = agilio_to_le32(port);
         agl_worker_call(&nicd->nic->worker, apply_trace, trace);
         put_trace(&ds, trace);
         unixctl_command_reply(conn, ds_cstr(&ds));

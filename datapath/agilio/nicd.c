@@ -445,6 +445,8 @@ nicd_create(struct agl_nicd *nicd, const struct settings *s)
         .n_qps = AGILIO_MAX_PORTS,
         .max_flows = s->max_flows,
         .max_masks = s->max_masks,
+        .max_meters = 4096,
+        .max_bonds = 64,
         .n_workers = 1,
         .control_granules = 16384,
         .packet_granules = 16384,

@@ -16,6 +16,15 @@
 
 #include "pkt/key-hash.h"
 
+/* A program that a packet has room for now has it in AGL_PKT_HEADROOM. */
+AGILIO_ASSERT(AGILIO_MAX_GROWTH <= AGL_PKT_HEADROOM);
+
+static struct agl_worker *
+worker_of(struct agl_run *run)
+{
+    return (struct agl_worker *) (void *) run;
+}
+
 static void
 drop(struct agl_worker *w, struct agl_pkt *pkt, enum agilio_counter reason)
 {
@@ -94,29 +103,37 @@ lookup(struct agl_worker *w, const struct agilio_key *key)
     return flow;
 }
 
-/* Gives a packet to the host: from its beginning, or, if it was recirculated,
- * at the point that it has got to. */
+/* What stands before the frame in a packet ring. */
+struct preamble {
+    uint32_t len;
+    union {
+        struct agilio_desc desc;
+        uint8_t bytes[sizeof(struct agilio_desc) + AGILIO_MAX_META];
+    };
+};
+
 static void
-upcall(struct agl_worker *w, struct agl_port *port, struct agl_pkt *pkt,
-       enum agilio_fallback reason)
+add_meta(struct preamble *p, const void *meta, uint32_t n)
 {
+    memcpy(p->bytes + p->len, meta, n);
+    p->len += n;
+}
+
+/* Writes 'pkt' to the ring of the port that it came by, and counts 'fate' or
+ * why it could not.  Takes 'pkt' over. */
+static void
+give(struct agl_worker *w, struct preamble *p, struct agl_pkt *pkt,
+     enum agilio_counter fate)
+{
+    struct agl_port *port = &w->ports[agilio_port_slot(pkt->rx_port)];
     struct agilio_ring_end *ring = &port->qp->to_host;
-    const struct agilio_resume resume = {
-        .recirc_id = agilio_to_le32(pkt->recirc_id),
-        .dp_hash = agilio_to_le32(pkt->dp_hash),
-        .in_port = agilio_to_le32(pkt->in_port),
-    };
-    uint32_t meta_len = pkt->recirc_id ? sizeof resume : 0;
-    uint32_t len = sizeof(struct agilio_desc) + meta_len + pkt->len;
-    const struct agilio_desc desc = {
-        .len = agilio_to_le32(len),
-        .flags = agilio_to_le16(meta_len ? AGILIO_DESC_RESUMED : 0),
-        .meta_len = agilio_to_le16(meta_len),
-        .port = agilio_to_le32(port->id),
-        .reason = agilio_to_le32(reason),
-        .timestamp = agilio_to_le64(w->now),
-    };
-    uint32_t n = agilio_ring_granules(len);
+    uint32_t n = agilio_ring_granules(p->len + pkt->len);
+
+    p->desc.len = agilio_to_le32(p->len + pkt->len);
+    p->desc.meta_len = agilio_to_le16(p->len - sizeof p->desc);
+    p->desc.port = agilio_to_le32(port->id);
+    p->desc.timestamp = agilio_to_le64(w->now);
+    p->desc.hash = agilio_to_le32(pkt->has_hash ? pkt->flow_hash : 0);
 
     if (!w->host_attached) {
         drop(w, pkt, AGILIO_COUNTER_DROP_NO_HOST);
@@ -125,13 +142,36 @@ upcall(struct agl_worker *w, struct agl_port *port, struct agl_pkt *pkt,
     } else if (agilio_ring_free(ring) < n) {
         drop(w, pkt, AGILIO_COUNTER_DROP_HOST_FULL);
     } else {
-        agilio_ring_write(ring, 0, &desc, sizeof desc);
-        agilio_ring_write(ring, sizeof desc, &resume, meta_len);
-        agilio_ring_write(ring, sizeof desc + meta_len, pkt->data, pkt->len);
+        agilio_ring_write(ring, 0, p->bytes, p->len);
+        agilio_ring_write(ring, p->len, pkt->data, pkt->len);
         w->kick_host |= agilio_ring_produce(ring, n);
-        agl_worker_count(w, AGILIO_COUNTER_FALLBACK_MISS + reason);
+        agl_worker_count(w, fate);
         agl_pkt_free(&w->pool, pkt);
     }
+}
+
+static void
+add_resume(struct preamble *p, const struct agl_pkt *pkt)
+{
+    p->desc.flags |= agilio_to_le16(AGILIO_DESC_RESUMED);
+    add_meta(p, &pkt->md, sizeof pkt->md);
+    add_meta(p, pkt->tun_opts, pkt->md.tunnel.opts_len);
+}
+
+/* Gives a packet to the host: from its beginning, or, if it was recirculated,
+ * at the point that it has got to. */
+static void
+upcall(struct agl_worker *w, struct agl_pkt *pkt, enum agilio_fallback reason)
+{
+    struct preamble p;
+
+    memset(&p.desc, 0, sizeof p.desc);
+    p.len = sizeof p.desc;
+    p.desc.reason = agilio_to_le32(reason);
+    if (pkt->n_recirc) {
+        add_resume(&p, pkt);
+    }
+    give(w, &p, pkt, AGILIO_COUNTER_FALLBACK_MISS + reason);
 }
 
 static void
@@ -141,9 +181,6 @@ account(struct agl_worker *w, const struct agl_flow *flow,
     struct agilio_flow_stats *stats = flow->stats;
     uint16_t tcp_flags = agilio_from_le16(stats->tcp_flags);
 
-    if (flow->program->ends_here) {
-        agl_worker_count(w, AGILIO_COUNTER_CARRIED);
-    }
     add(&stats->packets, 1);
     add(&stats->bytes, pkt->len);
     agilio_store_relaxed(&stats->used, agilio_to_le64(w->now));
@@ -153,9 +190,31 @@ account(struct agl_worker *w, const struct agl_flow *flow,
     }
 }
 
+/* Runs the program of a packet's flow.  The copies that it makes are set aside
+ * before; what it does not need of them is given back. */
+static void
+run(struct agl_worker *w, const struct agl_program *program,
+    const struct agilio_key *key, struct agl_pkt *pkt)
+{
+    uint32_t n_reserved = w->pool.n_reserved;
+
+    if (!reserve(w, program->n_clones)) {
+        drop(w, pkt, AGILIO_COUNTER_DROP_NO_BUFFER);
+        agl_worker_count(w, AGILIO_COUNTER_CARRIED);
+        return;
+    }
+    if (program->needs_hash && !pkt->has_hash) {
+        agl_pkt_set_hash(pkt, key);
+    }
+    if (agl_program_run(program, pkt, &w->run)) {
+        agl_worker_count(w, AGILIO_COUNTER_CARRIED);
+    }
+    w->pool.n_reserved = n_reserved;
+}
+
 /* The life of a packet, once for each time that it is looked up. */
 static void
-carry(struct agl_worker *w, struct agl_port *port, struct agl_pkt *pkt)
+carry(struct agl_worker *w, struct agl_pkt *pkt)
 {
     const struct agl_program *program;
     struct agl_flow *flow;
@@ -165,42 +224,67 @@ carry(struct agl_worker *w, struct agl_port *port, struct agl_pkt *pkt)
 
     flow = lookup(w, &key);
     if (!flow) {
-        upcall(w, port, pkt, AGILIO_FALLBACK_MISS);
+        upcall(w, pkt, AGILIO_FALLBACK_MISS);
         return;
     }
     program = flow->program;
     if (program->kind == AGL_PROGRAM_TO_HOST) {
-        upcall(w, port, pkt, program->reason);
+        upcall(w, pkt, program->reason);
+        return;
+    }
+    if (program->growth > agl_pkt_headroom(pkt)) {
+        upcall(w, pkt, AGILIO_FALLBACK_UNABLE); /* Earlier passes took it. */
         return;
     }
 
     account(w, flow, pkt);
     if (program->kind == AGL_PROGRAM_DROP) {
         drop(w, pkt, AGILIO_COUNTER_DROP_POLICY);
-    } else if (!reserve(w, program->n_clones)) {
-        drop(w, pkt, AGILIO_COUNTER_DROP_NO_BUFFER);
+        agl_worker_count(w, AGILIO_COUNTER_CARRIED);
     } else {
-        if (program->needs_hash && !pkt->n_recirc) {
-            pkt->flow_hash = agl_key_hash(&key);
-        }
-        agl_program_run(program, pkt, &w->run);
+        run(w, program, &key, pkt);
     }
 }
 
 void
-agl_pipeline_recirc(struct agl_run *run, uint32_t recirc_id,
-                    struct agl_pkt *pkt)
+agl_pipeline_recirc(struct agl_run *run, struct agl_pkt *pkt)
 {
-    struct agl_worker *w = (struct agl_worker *) (void *) run;
+    struct agl_worker *w = worker_of(run);
 
     if (pkt->n_recirc == AGILIO_MAX_RECIRC) {
         drop(w, pkt, AGILIO_COUNTER_DROP_RECIRC);
         return;
     }
+    if (pkt->len < 14) {        /* OVS: even without an Ethernet header. */
+        drop(w, pkt, AGILIO_COUNTER_DROP_RUNT);
+        return;
+    }
     pkt->n_recirc++;
-    pkt->recirc_id = recirc_id;
+    pkt->trunc = false;         /* As in OVS, whose 'cut' stays. */
     agl_worker_count(w, AGILIO_COUNTER_RECIRC);
-    carry(w, &w->ports[agilio_port_slot(pkt->in_port)], pkt);
+    carry(w, pkt);
+}
+
+void
+agl_pipeline_sample(struct agl_run *run, const void *actions, uint32_t len,
+                    struct agl_pkt *pkt)
+{
+    struct preamble p;
+
+    memset(&p.desc, 0, sizeof p.desc);
+    p.len = sizeof p.desc;
+    p.desc.flags = agilio_to_le16(AGILIO_DESC_SAMPLED);
+    p.desc.reason = agilio_to_le32(AGILIO_FALLBACK_HOST);
+    add_resume(&p, pkt);
+    add_meta(&p, actions, len);
+    give(worker_of(run), &p, pkt, AGILIO_COUNTER_SAMPLED);
+}
+
+void
+agl_pipeline_drop(struct agl_run *run, enum agilio_counter reason,
+                  struct agl_pkt *pkt)
+{
+    drop(worker_of(run), pkt, reason);
 }
 
 uint32_t
@@ -213,9 +297,10 @@ agl_pipeline_receive(struct agl_worker *w, struct agl_port *port)
     have_buffers(w, AGL_BURST); /* If not, the device keeps its frames. */
     n = port->dev->class->rx(port->dev, &w->pool, pkts, AGL_BURST);
     for (i = 0; i < n; i++) {
-        pkts[i]->in_port = port->id;
+        pkts[i]->rx_port = port->id;
+        pkts[i]->md.in_port = agilio_to_le32(port->id);
         if (admit(w, port, pkts[i])) {
-            carry(w, port, pkts[i]);
+            carry(w, pkts[i]);
         }
     }
 
@@ -306,7 +391,7 @@ l2_len(const struct agl_pkt *pkt)
 void
 agl_pipeline_output(struct agl_run *run, uint32_t port_id, struct agl_pkt *pkt)
 {
-    struct agl_worker *w = (struct agl_worker *) (void *) run;
+    struct agl_worker *w = worker_of(run);
     uint32_t slot = agilio_port_slot(port_id);
     struct agl_port *port = &w->ports[slot < w->n_ports ? slot : 0];
     const uint32_t up = AGILIO_PORT_ADMIN_UP | AGILIO_PORT_LINK_UP;
@@ -316,6 +401,9 @@ agl_pipeline_output(struct agl_run *run, uint32_t port_id, struct agl_pkt *pkt)
     } else if ((port->flags & up) != up) {
         add(&port->stats->tx_dropped, 1);
         drop(w, pkt, AGILIO_COUNTER_DROP_TX_DOWN);
+    } else if (pkt->md.packet_type || pkt->len < 14) {
+        add(&port->stats->tx_errors, 1);        /* No frame for a port. */
+        drop(w, pkt, AGILIO_COUNTER_DROP_TX_ERROR);
     } else if (pkt->len > port->mtu + l2_len(pkt)) {
         add(&port->stats->tx_dropped, 1);
         drop(w, pkt, AGILIO_COUNTER_DROP_TX_MTU);

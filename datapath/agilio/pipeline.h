@@ -121,7 +121,10 @@ uint32_t agl_pipeline_host_tx(struct agl_worker *, struct agl_port *port);
 void agl_pipeline_flush(struct agl_worker *);
 /* struct agl_run's ways. */
 void agl_pipeline_output(struct agl_run *, uint32_t port_id, struct agl_pkt *);
-void agl_pipeline_recirc(struct agl_run *, uint32_t recirc_id,
+void agl_pipeline_recirc(struct agl_run *, struct agl_pkt *);
+void agl_pipeline_sample(struct agl_run *, const void *actions, uint32_t len,
                          struct agl_pkt *);
+void agl_pipeline_drop(struct agl_run *, enum agilio_counter,
+                       struct agl_pkt *);
 
 #endif /* pipeline.h */

@@ -10,6 +10,10 @@
 
 #include "pipeline.h"
 
+#include "action/bond.h"
+#include "action/meter.h"
+#include "table/hash.h"
+
 int
 agl_worker_init(struct agl_worker *w, const struct agl_nic_ops *ops,
                 struct agl_region *region, uint32_t index,
@@ -23,7 +27,12 @@ agl_worker_init(struct agl_worker *w, const struct agl_nic_ops *ops,
     w->table = agl_flow_table_create(g->max_flows, g->max_masks);
     w->tracker = agl_tracker_create(n_tracker);
     w->memory = memory;
-    if (!memory || !w->table || !w->tracker) {
+    w->run.meters = agl_meters_create(region->meters, g->max_meters);
+    w->run.bonds = agl_bonds_create(region->bonds
+                                    + (size_t) index * g->max_bonds,
+                                    g->max_bonds);
+    if (!memory || !w->table || !w->tracker || !w->run.meters
+        || !w->run.bonds) {
         agl_worker_destroy(w);
         return AGILIO_E_NOBUFS;
     }
@@ -32,6 +41,9 @@ agl_worker_init(struct agl_worker *w, const struct agl_nic_ops *ops,
     w->run.pool = &w->pool;
     w->run.output = agl_pipeline_output;
     w->run.recirc = agl_pipeline_recirc;
+    w->run.sample = agl_pipeline_sample;
+    w->run.drop = agl_pipeline_drop;
+    w->run.random = agl_env_random() | 1;
     w->ops = ops;
     w->options.max_vlans = 1;
     w->header = region->header;
@@ -49,6 +61,8 @@ agl_worker_destroy(struct agl_worker *w)
     if (w->table) {
         agl_flow_table_destroy(w->table);
     }
+    agl_bonds_destroy(w->run.bonds);
+    agl_meters_destroy(w->run.meters);
     agl_env_free(w->memory);
     memset(w, 0, sizeof *w);
 }
@@ -130,6 +144,7 @@ agl_worker_round(struct agl_worker *w)
     uint32_t i, n;
 
     w->now = w->ops->clock(w->ops->aux);
+    w->run.now = w->now;
     agilio_store_relaxed(&w->header->clock, agilio_to_le64(w->now));
 
     n = make_calls(w);

@@ -19,6 +19,10 @@
  *     | agilio_le64[]            |  AGILIO_COUNTERS, one row per worker
  *     +--------------------------+ flows_ofs
  *     | struct agilio_flow_stats |  one row of max_flows per worker  (PF only)
+ *     +--------------------------+ meters_ofs
+ *     | struct agilio_meter_stats|  max_meters of them               (PF only)
+ *     +--------------------------+ bonds_ofs
+ *     | struct agilio_bond_stats |  one row of max_bonds per worker  (PF only)
  *     +--------------------------+ qps_ofs
  *     | struct agilio_qp[]       |  one queue pair per port and worker
  *     +--------------------------+
@@ -42,8 +46,8 @@
  * ## ------- ## */
 
 #define AGILIO_MAGIC UINT64_C(0x31304f494c494741)       /* "AGILIO01" */
-#define AGILIO_ABI_MIN 1
-#define AGILIO_ABI_MAX 1
+#define AGILIO_ABI_MIN 2
+#define AGILIO_ABI_MAX 2
 
 /* Feature bits; what both sides have is negotiated in HELLO. */
 #define AGILIO_F_TRACE (UINT64_C(1) << 0)               /* TRACKER_DUMP. */
@@ -100,11 +104,13 @@ struct agilio_region {
     agilio_le32 n_workers;
     agilio_le32 n_qps;
     agilio_le32 max_masks;
-    uint8_t pad1[8];
+    agilio_le32 max_meters;     /* Slots for meters... */
+    agilio_le32 max_bonds;      /* ...and for bonds. */
 
-    /* Lines 2-4: the control rings, [0] host to NIC, [1] NIC to host. */
+    /* Line 2: the control rings, [0] host to NIC, [1] NIC to host. */
     struct agilio_ring_place control[2];
-    uint8_t pad2[16];
+    agilio_le64 meters_ofs;
+    agilio_le64 bonds_ofs;
 
     /* Written by the NIC as it runs. */
     agilio_le32 state;          /* enum agilio_nic_state. */
@@ -120,6 +126,7 @@ struct agilio_region {
 AGILIO_ASSERT_SIZE(struct agilio_region, 320);
 AGILIO_ASSERT_OFFSET(struct agilio_region, ports_ofs, 64);
 AGILIO_ASSERT_OFFSET(struct agilio_region, control, 128);
+AGILIO_ASSERT_OFFSET(struct agilio_region, meters_ofs, 176);
 AGILIO_ASSERT_OFFSET(struct agilio_region, state, 192);
 AGILIO_ASSERT_OFFSET(struct agilio_region, host_epoch, 256);
 
@@ -128,13 +135,19 @@ AGILIO_ASSERT_OFFSET(struct agilio_region, host_epoch, 256);
  * ## ------ ##
  *
  * A port id names a port for the NIC's whole life: the slot in the port table
- * in the low half, the slot's incarnation (never 0) in the high half.  A flow
- * that names a port that is gone can therefore not hit a new one by accident.
- * 0 is no port. */
+ * in the low half, the slot's incarnation (15 bits, never 0) in the high half.
+ * A flow that names a port that is gone can therefore not hit a new one by
+ * accident.  0 is no port.
+ *
+ * A datapath port that is not on the NIC has an id as well, with the top bit
+ * set: the host's number for it, which tells the NIC nothing.  A packet that
+ * was decapsulated comes from such a port, the tunnel's. */
 
 #define AGILIO_MAX_PORTS 64
 #define AGILIO_PORT_NAME_LEN 32
 #define AGILIO_PORT_NONE 0
+#define AGILIO_PORT_HOST (UINT32_C(1) << 31)
+#define AGILIO_MAX_INCARNATION 0x7fff
 
 static inline uint32_t
 agilio_port_slot(uint32_t port_id)
@@ -189,21 +202,87 @@ struct agilio_qp {
 };
 AGILIO_ASSERT_SIZE(struct agilio_qp, 64);
 
+/* ## --------- ##
+ * ## Metadata. ##
+ * ## --------- ##
+ *
+ * What is known of a packet beyond its bytes.  The meaning of each member is
+ * that of the same-named one of OVS's struct flow and struct flow_tnl.  In a
+ * packet that comes fresh from a wire all is 0 but in_port.
+ *
+ *           0       1       2       3       4       5       6       7
+ *       +-------------------------------+-------------------------------+
+ *  w0   | in_port                       | recirc_id                     |
+ *  w1   | dp_hash                       | skb_priority                  |
+ *  w2   | pkt_mark                      | packet_type                   |
+ *       +-------------------------------+-------------------------------+
+ *  w3   | tunnel.id                                                     |
+ *  w4   | ip_src                        | ip_dst                        |
+ *  w5-6 | ipv6_src                                                      |
+ *  w7-8 | ipv6_dst                                                      |
+ *  w9   | flags         | tos   | ttl   | tp_src        | tp_dst        |
+ *  w10  | gbp_id        |gbp_fl.|opts_l.| erspan_idx                    |
+ *  w11  |ersp_v.|ersp_d.|ersp_h.|gtpu_f.|gtpu_m.| 0                     |
+ *       +---------------------------------------------------------------+ */
+
+#define AGILIO_MAX_TUNNEL_OPTS 252      /* Bytes of Geneve options. */
+
+/* The tunnel that a packet came out of; without one, all of it is 0. */
+struct agilio_tunnel {
+    agilio_be64 id;
+    agilio_be32 ip_src, ip_dst;
+    uint8_t ipv6_src[16], ipv6_dst[16];
+    agilio_le16 flags;          /* FLOW_TNL_F_*. */
+    uint8_t tos, ttl;
+    agilio_be16 tp_src, tp_dst;
+    agilio_be16 gbp_id;
+    uint8_t gbp_flags;
+    uint8_t opts_len;           /* Bytes of Geneve options; they stand where
+                                 * this struct's user says. */
+    agilio_le32 erspan_idx;
+    uint8_t erspan_ver, erspan_dir, erspan_hwid;
+    uint8_t gtpu_flags, gtpu_msgtype;
+    uint8_t pad[3];
+};
+AGILIO_ASSERT_SIZE(struct agilio_tunnel, 72);
+AGILIO_ASSERT_OFFSET(struct agilio_tunnel, flags, 48);
+AGILIO_ASSERT_OFFSET(struct agilio_tunnel, erspan_ver, 64);
+
+struct agilio_metadata {
+    agilio_le32 in_port;        /* Port id. */
+    agilio_le32 recirc_id;
+    agilio_le32 dp_hash;
+    agilio_le32 skb_priority;
+    agilio_le32 pkt_mark;
+    agilio_be32 packet_type;    /* 0: Ethernet. */
+    struct agilio_tunnel tunnel;
+};
+AGILIO_ASSERT_SIZE(struct agilio_metadata, 96);
+AGILIO_ASSERT_OFFSET(struct agilio_metadata, tunnel, 24);
+
 /* ## ----------------- ##
  * ## Packets to a host ##
  * ## ----------------- ##
  *
- * A record of a packet ring: this descriptor, 'meta_len' bytes of struct
- * agilio_resume if AGILIO_DESC_RESUMED, then the frame, without FCS.
+ * A record of a packet ring: this descriptor, 'meta_len' bytes that depend on
+ * its flags, then the frame, without FCS.
  *
- *     0        4        8       12       16                24              32
- *     +--------+--------+--------+--------+-----------------+---------------+
- *     | len    |flg meta| port   | reason | timestamp       | 0             |
- *     +--------+--------+--------+--------+-----------------+---------------+
- */
+ *     0        4        8       12       16                24       28
+ *     +--------+--------+--------+--------+-----------------+--------+------+
+ *     | len    |flg meta| port   | reason | timestamp       | hash   | 0    |
+ *     +--------+--------+--------+--------+-----------------+--------+------+
+ *
+ * AGILIO_DESC_RESUMED: the NIC has already recirculated or decapsulated the
+ * packet, and the host is to take it up where the metadata says.  The frame is
+ * preceded by struct agilio_metadata and its tunnel's 'opts_len' options.
+ *
+ * AGILIO_DESC_SAMPLED, always together with RESUMED: what comes is a copy that
+ * the host is to execute some actions on, and then forget.  They stand between
+ * metadata and frame, a whole number of Netlink attributes (COPY_TO_HOST). */
 
 #define AGILIO_MAX_FRAME 9728           /* Bytes, without FCS. */
-#define AGILIO_DESC_RESUMED (1u << 0)   /* A struct agilio_resume follows. */
+#define AGILIO_DESC_RESUMED (1u << 0)
+#define AGILIO_DESC_SAMPLED (1u << 1)
 
 struct agilio_desc {
     agilio_le32 len;            /* Descriptor + metadata + frame, in bytes. */
@@ -213,7 +292,9 @@ struct agilio_desc {
                                  * From the host: id of the port to send on. */
     agilio_le32 reason;         /* To the host: enum agilio_fallback. */
     agilio_le64 timestamp;      /* To the host: NIC clock at reception. */
-    uint8_t pad[8];
+    agilio_le32 hash;           /* To the host: OVS's hash of the packet as
+                                 * received or popped; 0: not known. */
+    uint8_t pad[4];
 };
 AGILIO_ASSERT_SIZE(struct agilio_desc, 32);
 
@@ -225,39 +306,10 @@ enum agilio_fallback {
     AGILIO_N_FALLBACKS
 };
 
-/* What the NIC already did to a packet that the host must go on with: the
- * host takes it up where 'recirc_id' says, with this metadata. */
-struct agilio_resume {
-    agilio_le32 recirc_id;
-    agilio_le32 dp_hash;
-    agilio_le32 pkt_mark;
-    agilio_le32 skb_priority;
-    agilio_le32 in_port;        /* Port id that the next lookup must see. */
-    uint8_t ct_state;
-    uint8_t ct_nw_proto;
-    agilio_le16 ct_zone;
-    agilio_le32 ct_mark;
-    uint8_t pad0[4];
-    agilio_be64 ct_label[2];
-
-    /* The tunnel that the packet came out of; absent if all of tun_dst is 0.
-     * IPv4 addresses are IPv4-mapped (::ffff:a.b.c.d). */
-    agilio_be64 tun_id;
-    uint8_t tun_src[16];
-    uint8_t tun_dst[16];
-    agilio_le16 tun_flags;      /* FLOW_TNL_F_* of OVS. */
-    uint8_t tun_tos;
-    uint8_t tun_ttl;
-    agilio_be16 tun_tp_src;
-    agilio_be16 tun_tp_dst;
-    agilio_be16 gbp_id;
-    uint8_t gbp_flags;
-    uint8_t opts_len;           /* Bytes of Geneve options that follow. */
-    uint8_t pad1[4];
-};
-AGILIO_ASSERT_SIZE(struct agilio_resume, 104);
-AGILIO_ASSERT_OFFSET(struct agilio_resume, tun_id, 48);
-#define AGILIO_MAX_META (sizeof(struct agilio_resume) + 252)
+#define AGILIO_MAX_SAMPLE 512           /* Bytes of a sample's actions. */
+#define AGILIO_MAX_META \
+    (sizeof(struct agilio_metadata) + AGILIO_MAX_TUNNEL_OPTS \
+     + AGILIO_MAX_SAMPLE)
 #define AGILIO_MAX_RECORD \
     (sizeof(struct agilio_desc) + AGILIO_MAX_META + AGILIO_MAX_FRAME)
 
@@ -277,6 +329,48 @@ struct agilio_flow_stats {
 };
 AGILIO_ASSERT_SIZE(struct agilio_flow_stats, 32);
 
+/* ## ----------------- ##
+ * ## Meters and bonds. ##
+ * ## ----------------- ##
+ *
+ * What flows refer to by an id, besides ports.  The host gives the ids, the
+ * way that the NIC does for ports: the slot in the low half, below max_meters
+ * or max_bonds; in the high half a number that is never 0 and differs from
+ * that of the slot's last user.  A flow that names a meter that is gone can
+ * therefore not hit a new one by accident.
+ *
+ * A meter has a bucket for each of its bands.  A packet that does not find a
+ * bucket full enough is dropped by that band, by the one of the highest rate
+ * if there are several.  How full they are is OVS's (dp_netdev_run_meter()).
+ *
+ * The counters are those of the id that is in the slot, or was last. */
+
+#define AGILIO_MAX_BANDS 8
+#define AGILIO_BOND_BUCKETS 256
+
+static inline uint32_t
+agilio_slot(uint32_t id)
+{
+    return id & 0xffff;
+}
+
+struct agilio_count {
+    agilio_le64 packets;
+    agilio_le64 bytes;
+};
+AGILIO_ASSERT_SIZE(struct agilio_count, 16);
+
+struct agilio_meter_stats {
+    struct agilio_count in;     /* What came to the meter. */
+    struct agilio_count bands[AGILIO_MAX_BANDS];        /* Dropped by each. */
+};
+AGILIO_ASSERT_SIZE(struct agilio_meter_stats, 144);
+
+struct agilio_bond_stats {
+    struct agilio_count buckets[AGILIO_BOND_BUCKETS];   /* Sent by each. */
+};
+AGILIO_ASSERT_SIZE(struct agilio_bond_stats, 4096);
+
 /* ## -------------- ##
  * ## Key and match. ##
  * ## -------------- ##
@@ -288,21 +382,28 @@ AGILIO_ASSERT_SIZE(struct agilio_flow_stats, 32);
  * FLOW_NW_FRAG_*).
  *
  *           0       1       2       3       4       5       6       7
+ *       +---------------------------------------------------------------+
+ *  w0-11| struct agilio_metadata                                        |
+ *       +---------------------------------------------------------------+
+ *  w12  | eth_dst                                       | eth_type      |
+ *  w13  | eth_src                                       | tcp_flags     |
+ *  w14  | vlan[0] tpid  | tci           | vlan[1] tpid  | tci           |
+ *  w15  | mpls_lse[0]                   | mpls_lse[1]                   |
+ *  w16  | mpls_lse[2]                   | proto | tos   | ttl   | frag  |
+ *  w17  | nw_src                        | nw_dst                        |
+ *  w18-9| ipv6_src                                                      |
+ *  w20-1| ipv6_dst                                                      |
+ *  w22  | ipv6_label                    | tp_src        | tp_dst        |
+ *  w23-4| nd_target                                                     |
+ *  w25  | arp_sha                                       | 0             |
+ *  w26  | arp_tha                                       | 0             |
+ *  w27  | igmp_group                    | nsh: flags, ttl, mdtype, np   |
+ *  w28  | path_hdr                      | context[0]                    |
+ *  w29  | context[1]                    | context[2]                    |
+ *  w30  | context[3]                    | 0                             |
  *       +-------------------------------+-------------------------------+
- *  w0   | in_port                       | recirc_id                     |
- *  w1   | eth_dst                                       | eth_type      |
- *  w2   | eth_src                                       | tcp_flags     |
- *  w3   | vlan[0] tpid  | tci           | vlan[1] tpid  | tci           |
- *  w4   | mpls_lse[0]                   | mpls_lse[1]                   |
- *  w5   | mpls_lse[2]                   | proto | tos   | ttl   | frag  |
- *  w6   | nw_src                        | nw_dst                        |
- *  w7-8 | ipv6_src                                                      |
- *  w9-10| ipv6_dst                                                      |
- *  w11  | ipv6_label                    | tp_src        | tp_dst        |
- *  w12-3| nd_target                                                     |
- *  w14  | arp_sha                                       | 0             |
- *  w15  | arp_tha                                       | 0             |
- *  w16  | igmp_group                    | dp_hash                       |
+ *  w31..| tunnel options, as in the packet; then 0                      |
+ *  ..w62| (252 bytes and 4 that are 0)                                  |
  *       +---------------------------------------------------------------+ */
 
 struct agilio_vlan {
@@ -310,9 +411,16 @@ struct agilio_vlan {
     agilio_be16 tci;
 };
 
+/* A network service header (RFC 8300). */
+struct agilio_nsh {
+    uint8_t flags, ttl, mdtype, np;
+    agilio_be32 path_hdr;       /* Service path and index. */
+    agilio_be32 context[4];     /* Of MD type 1. */
+};
+AGILIO_ASSERT_SIZE(struct agilio_nsh, 24);
+
 struct agilio_key {
-    agilio_le32 in_port;
-    agilio_le32 recirc_id;
+    struct agilio_metadata md;
     uint8_t eth_dst[6];
     agilio_be16 eth_type;
     uint8_t eth_src[6];
@@ -336,47 +444,83 @@ struct agilio_key {
     uint8_t arp_tha[6];
     uint8_t pad1[2];
     agilio_be32 igmp_group;
-    agilio_le32 dp_hash;
+    struct agilio_nsh nsh;
+    uint8_t pad2[4];
+    uint8_t tun_opts[AGILIO_MAX_TUNNEL_OPTS];
+    uint8_t pad3[4];
 } __attribute__((aligned(8)));
-#define AGILIO_KEY_WORDS 17
+#define AGILIO_KEY_WORDS 63
 AGILIO_ASSERT_SIZE(struct agilio_key, AGILIO_KEY_WORDS * 8);
-AGILIO_ASSERT_OFFSET(struct agilio_key, eth_src, 16);
-AGILIO_ASSERT_OFFSET(struct agilio_key, mpls_lse, 32);
-AGILIO_ASSERT_OFFSET(struct agilio_key, nw_src, 48);
-AGILIO_ASSERT_OFFSET(struct agilio_key, ipv6_label, 88);
-AGILIO_ASSERT_OFFSET(struct agilio_key, igmp_group, 128);
+AGILIO_ASSERT_OFFSET(struct agilio_key, eth_src, 13 * 8);
+AGILIO_ASSERT_OFFSET(struct agilio_key, mpls_lse, 15 * 8);
+AGILIO_ASSERT_OFFSET(struct agilio_key, nw_src, 17 * 8);
+AGILIO_ASSERT_OFFSET(struct agilio_key, ipv6_label, 22 * 8);
+AGILIO_ASSERT_OFFSET(struct agilio_key, igmp_group, 27 * 8);
+AGILIO_ASSERT_OFFSET(struct agilio_key, tun_opts, 31 * 8);
 
 /* Every field of the key: name, member, how to print it. */
-#define AGILIO_FIELDS(FIELD)                    \
-    FIELD(in_port, in_port, LE32)               \
-    FIELD(recirc_id, recirc_id, LE32)           \
-    FIELD(eth_dst, eth_dst, MAC)                \
-    FIELD(eth_type, eth_type, HEX16)            \
-    FIELD(eth_src, eth_src, MAC)                \
-    FIELD(tcp_flags, tcp_flags, HEX16)          \
-    FIELD(vlan0_tpid, vlan[0].tpid, HEX16)      \
-    FIELD(vlan0_tci, vlan[0].tci, HEX16)        \
-    FIELD(vlan1_tpid, vlan[1].tpid, HEX16)      \
-    FIELD(vlan1_tci, vlan[1].tci, HEX16)        \
-    FIELD(mpls_lse0, mpls_lse[0], HEX32)        \
-    FIELD(mpls_lse1, mpls_lse[1], HEX32)        \
-    FIELD(mpls_lse2, mpls_lse[2], HEX32)        \
-    FIELD(nw_proto, nw_proto, DEC8)             \
-    FIELD(nw_tos, nw_tos, HEX8)                 \
-    FIELD(nw_ttl, nw_ttl, DEC8)                 \
-    FIELD(nw_frag, nw_frag, HEX8)               \
-    FIELD(nw_src, nw_src, IPV4)                 \
-    FIELD(nw_dst, nw_dst, IPV4)                 \
-    FIELD(ipv6_src, ipv6_src, IPV6)             \
-    FIELD(ipv6_dst, ipv6_dst, IPV6)             \
-    FIELD(ipv6_label, ipv6_label, HEX32)        \
-    FIELD(tp_src, tp_src, DEC16)                \
-    FIELD(tp_dst, tp_dst, DEC16)                \
-    FIELD(nd_target, nd_target, IPV6)           \
-    FIELD(arp_sha, arp_sha, MAC)                \
-    FIELD(arp_tha, arp_tha, MAC)                \
-    FIELD(igmp_group, igmp_group, HEX32)        \
-    FIELD(dp_hash, dp_hash, LE32)
+#define AGILIO_FIELDS(FIELD)                            \
+    FIELD(in_port, md.in_port, LE32)                    \
+    FIELD(recirc_id, md.recirc_id, LE32)                \
+    FIELD(dp_hash, md.dp_hash, LE32)                    \
+    FIELD(skb_priority, md.skb_priority, LE32)          \
+    FIELD(pkt_mark, md.pkt_mark, LE32)                  \
+    FIELD(packet_type, md.packet_type, HEX32)           \
+    FIELD(tun_id, md.tunnel.id, HEX64)                  \
+    FIELD(tun_src, md.tunnel.ip_src, IPV4)              \
+    FIELD(tun_dst, md.tunnel.ip_dst, IPV4)              \
+    FIELD(tun_ipv6_src, md.tunnel.ipv6_src, IPV6)       \
+    FIELD(tun_ipv6_dst, md.tunnel.ipv6_dst, IPV6)       \
+    FIELD(tun_flags, md.tunnel.flags, LE16)             \
+    FIELD(tun_tos, md.tunnel.tos, HEX8)                 \
+    FIELD(tun_ttl, md.tunnel.ttl, DEC8)                 \
+    FIELD(tun_tp_src, md.tunnel.tp_src, DEC16)          \
+    FIELD(tun_tp_dst, md.tunnel.tp_dst, DEC16)          \
+    FIELD(tun_gbp_id, md.tunnel.gbp_id, DEC16)          \
+    FIELD(tun_gbp_flags, md.tunnel.gbp_flags, HEX8)     \
+    FIELD(tun_opts_len, md.tunnel.opts_len, DEC8)       \
+    FIELD(erspan_idx, md.tunnel.erspan_idx, LE32)       \
+    FIELD(erspan_ver, md.tunnel.erspan_ver, DEC8)       \
+    FIELD(erspan_dir, md.tunnel.erspan_dir, DEC8)       \
+    FIELD(erspan_hwid, md.tunnel.erspan_hwid, DEC8)     \
+    FIELD(gtpu_flags, md.tunnel.gtpu_flags, HEX8)       \
+    FIELD(gtpu_msgtype, md.tunnel.gtpu_msgtype, DEC8)   \
+    FIELD(eth_dst, eth_dst, MAC)                        \
+    FIELD(eth_type, eth_type, HEX16)                    \
+    FIELD(eth_src, eth_src, MAC)                        \
+    FIELD(tcp_flags, tcp_flags, HEX16)                  \
+    FIELD(vlan0_tpid, vlan[0].tpid, HEX16)              \
+    FIELD(vlan0_tci, vlan[0].tci, HEX16)                \
+    FIELD(vlan1_tpid, vlan[1].tpid, HEX16)              \
+    FIELD(vlan1_tci, vlan[1].tci, HEX16)                \
+    FIELD(mpls_lse0, mpls_lse[0], HEX32)                \
+    FIELD(mpls_lse1, mpls_lse[1], HEX32)                \
+    FIELD(mpls_lse2, mpls_lse[2], HEX32)                \
+    FIELD(nw_proto, nw_proto, DEC8)                     \
+    FIELD(nw_tos, nw_tos, HEX8)                         \
+    FIELD(nw_ttl, nw_ttl, DEC8)                         \
+    FIELD(nw_frag, nw_frag, HEX8)                       \
+    FIELD(nw_src, nw_src, IPV4)                         \
+    FIELD(nw_dst, nw_dst, IPV4)                         \
+    FIELD(ipv6_src, ipv6_src, IPV6)                     \
+    FIELD(ipv6_dst, ipv6_dst, IPV6)                     \
+    FIELD(ipv6_label, ipv6_label, HEX32)                \
+    FIELD(tp_src, tp_src, DEC16)                        \
+    FIELD(tp_dst, tp_dst, DEC16)                        \
+    FIELD(nd_target, nd_target, IPV6)                   \
+    FIELD(arp_sha, arp_sha, MAC)                        \
+    FIELD(arp_tha, arp_tha, MAC)                        \
+    FIELD(igmp_group, igmp_group, HEX32)                \
+    FIELD(nsh_flags, nsh.flags, HEX8)                   \
+    FIELD(nsh_ttl, nsh.ttl, DEC8)                       \
+    FIELD(nsh_mdtype, nsh.mdtype, DEC8)                 \
+    FIELD(nsh_np, nsh.np, DEC8)                         \
+    FIELD(nsh_path_hdr, nsh.path_hdr, HEX32)            \
+    FIELD(nsh_c1, nsh.context[0], HEX32)                \
+    FIELD(nsh_c2, nsh.context[1], HEX32)                \
+    FIELD(nsh_c3, nsh.context[2], HEX32)                \
+    FIELD(nsh_c4, nsh.context[3], HEX32)                \
+    FIELD(tun_opts, tun_opts, BYTES)
 
 /* ## ---------------- ##
  * ## Action programs. ##
@@ -386,14 +530,39 @@ AGILIO_ASSERT_OFFSET(struct agilio_key, igmp_group, 128);
  * with struct agilio_action and its length is a multiple of 4.  An empty
  * program drops.  SET_* actions change the bits that are 1 in the mask, fix
  * the checksums that cover them, and leave a packet alone that does not have
- * the header (as OVS does). */
+ * the header (as OVS does).
+ *
+ * CLONE, SAMPLE and CHECK_PKT_LEN hold programs in turn, "blocks", that fill
+ * the rest of their length.  A block works on a copy: what it changes is not
+ * seen after it. */
 
 #define AGILIO_ACTIONS(ACTION)                                          \
     ACTION(OUTPUT, output, "send a copy to a port")                     \
     ACTION(TO_HOST, to_host, "give the packet to the host")             \
+    ACTION(COPY_TO_HOST, copy_to_host, "give the host a copy, to act on") \
+    ACTION(LB_OUTPUT, lb_output, "send a copy to a bond's member")      \
+    ACTION(RECIRC, recirc, "look a copy up again, with a recirc_id")    \
+    ACTION(TUNNEL_POP, tunnel_pop, "decapsulate a copy, look it up again") \
+    ACTION(TUNNEL_PUSH, tunnel_push, "encapsulate")                     \
+    ACTION(CLONE, clone, "run a block on a copy")                       \
+    ACTION(SAMPLE, sample, "run a block on a copy of some packets")     \
+    ACTION(CHECK_PKT_LEN, check_pkt_len, "run one of two blocks by length") \
+    ACTION(METER, meter, "drop what exceeds a rate")                    \
+    ACTION(TRUNC, trunc, "cut short what is sent next")                 \
+    ACTION(HASH, hash, "set dp_hash from addresses and ports")          \
     ACTION(PUSH_VLAN, push_vlan, "push an 802.1Q or 802.1ad tag")       \
     ACTION(POP_VLAN, pop_vlan, "pop the outer tag")                     \
+    ACTION(PUSH_MPLS, push_mpls, "push an MPLS label")                  \
+    ACTION(POP_MPLS, pop_mpls, "pop the outer MPLS label")              \
+    ACTION(PUSH_ETH, push_eth, "push an Ethernet header")               \
+    ACTION(POP_ETH, pop_eth, "pop the Ethernet header")                 \
+    ACTION(PUSH_NSH, push_nsh, "push a network service header")         \
+    ACTION(POP_NSH, pop_nsh, "pop a network service header")            \
+    ACTION(SET_META, set_meta, "set priority, mark, dp_hash, recirc_id") \
+    ACTION(SET_TUNNEL, set_tunnel, "set the tunnel's metadata")         \
     ACTION(SET_ETH, set_eth, "set Ethernet addresses")                  \
+    ACTION(SET_MPLS, set_mpls, "set the outer MPLS label")              \
+    ACTION(SET_NSH, set_nsh, "set a network service header")            \
     ACTION(SET_IPV4, set_ipv4, "set IPv4 addresses, TOS, TTL")          \
     ACTION(SET_IPV6, set_ipv6, "set IPv6 addresses, label, class, hops") \
     ACTION(SET_TCP, set_tcp, "set TCP ports")                           \
@@ -402,8 +571,7 @@ AGILIO_ASSERT_OFFSET(struct agilio_key, igmp_group, 128);
     ACTION(SET_ICMP, set_icmp, "set ICMP or ICMPv6 type and code")      \
     ACTION(SET_ARP, set_arp, "set ARP addresses and operation")         \
     ACTION(SET_ND, set_nd, "set ND target and link-layer addresses")    \
-    ACTION(HASH, hash, "set dp_hash from addresses and ports")          \
-    ACTION(RECIRC, recirc, "look a copy up again, with a recirc_id")
+    ACTION(SET_ND_EXT, set_nd_ext, "set ND flags and option type")
 
 enum agilio_action_type {
     AGILIO_ACTION_NONE,
@@ -414,8 +582,15 @@ enum agilio_action_type {
 };
 
 #define AGILIO_MAX_PROGRAM 2048         /* Bytes of program on the wire. */
-#define AGILIO_MAX_OUTPUTS 64           /* OUTPUTs and RECIRCs in one. */
-#define AGILIO_MAX_RECIRC 6             /* RECIRCs in a packet's life. */
+#define AGILIO_MAX_OUTPUTS 64           /* Copies that one makes, and 1. */
+#define AGILIO_MAX_NESTING 8            /* Blocks within blocks. */
+#define AGILIO_MAX_GROWTH 512           /* Bytes that one pushes. */
+#define AGILIO_MAX_RECIRC 6             /* RECIRCs and TUNNEL_POPs in a
+                                         * packet's life. */
+
+/* Bits of an action's type; the others are 0 on the wire, and the NIC's own
+ * in the copy of a program that it runs. */
+#define AGILIO_ACTION_TYPE 0x3fff
 
 struct agilio_action {
     agilio_le16 type;           /* enum agilio_action_type. */
@@ -507,18 +682,183 @@ struct agilio_action_set_nd {
 };
 AGILIO_ASSERT_SIZE(struct agilio_action_set_nd, 60);
 
-/* dp_hash = what OVS's userspace datapath computes for OVS_HASH_ALG_L4. */
+/* dp_hash = what OVS's userspace datapath computes. */
+enum agilio_hash_alg {
+    AGILIO_HASH_L4 = 0,         /* OVS_HASH_ALG_L4. */
+    AGILIO_HASH_SYM_L4 = 1,     /* OVS_HASH_ALG_SYM_L4. */
+};
+
 struct agilio_action_hash {
     struct agilio_action action;
     agilio_le32 basis;
+    agilio_le32 alg;            /* enum agilio_hash_alg. */
 };
-AGILIO_ASSERT_SIZE(struct agilio_action_hash, 8);
+AGILIO_ASSERT_SIZE(struct agilio_action_hash, 12);
 
 struct agilio_action_recirc {
     struct agilio_action action;
     agilio_le32 recirc_id;      /* Not 0. */
 };
 AGILIO_ASSERT_SIZE(struct agilio_action_recirc, 8);
+
+/* What follows is 'len' bytes of actions for the host, padded to a multiple of
+ * 4: a whole number of Netlink attributes, which mean nothing to the NIC. */
+struct agilio_action_copy_to_host {
+    struct agilio_action action;
+    agilio_le32 len;            /* 1 to AGILIO_MAX_SAMPLE. */
+};
+AGILIO_ASSERT_SIZE(struct agilio_action_copy_to_host, 8);
+
+/* The member is the one of bucket (hash as received or popped) % 256. */
+struct agilio_action_lb_output {
+    struct agilio_action action;
+    agilio_le32 bond;           /* Id; what is sent to no bond is dropped. */
+};
+AGILIO_ASSERT_SIZE(struct agilio_action_lb_output, 8);
+
+enum agilio_tunnel_type {
+    AGILIO_TUNNEL_NONE,
+    AGILIO_TUNNEL_VXLAN,        /* RFC 7348, and draft-ietf-nvo3-vxlan-gpe. */
+    AGILIO_TUNNEL_GRE,          /* RFC 2784, 2890; with a key: RFC 7637. */
+    AGILIO_TUNNEL_GENEVE,       /* RFC 8926. */
+    AGILIO_TUNNEL_ERSPAN,
+    AGILIO_TUNNEL_GTPU,
+    AGILIO_N_TUNNELS
+};
+
+/* The packet is looked up again as received from 'port', with recirc_id 0. */
+struct agilio_action_tunnel_pop {
+    struct agilio_action action;
+    agilio_le32 type;           /* enum agilio_tunnel_type. */
+    agilio_le32 port;           /* Port id of the tunnel. */
+};
+AGILIO_ASSERT_SIZE(struct agilio_action_tunnel_pop, 12);
+
+/* 'header_len' bytes of header follow, padded to a multiple of 4: Ethernet,
+ * IP and so on, in which the NIC fills in lengths, checksums and, between
+ * udp_min and udp_max, the UDP source port. */
+struct agilio_action_tunnel_push {
+    struct agilio_action action;
+    agilio_le32 type;           /* enum agilio_tunnel_type. */
+    agilio_le32 port;           /* Becomes the packet's in_port. */
+    agilio_le16 header_len;
+    agilio_le16 udp_min, udp_max;
+    uint8_t pad[2];
+};
+AGILIO_ASSERT_SIZE(struct agilio_action_tunnel_push, 20);
+
+/* The block is the rest. */
+struct agilio_action_clone {
+    struct agilio_action action;
+};
+AGILIO_ASSERT_SIZE(struct agilio_action_clone, 4);
+
+struct agilio_action_sample {
+    struct agilio_action action;
+    agilio_le32 probability;    /* Of 2**32: runs for random numbers below. */
+};
+AGILIO_ASSERT_SIZE(struct agilio_action_sample, 8);
+
+/* The first 'greater_len' bytes of the rest are the block for packets longer
+ * than 'pkt_len', what follows is the one for the others. */
+struct agilio_action_check_pkt_len {
+    struct agilio_action action;
+    agilio_le16 pkt_len;
+    agilio_le16 greater_len;
+};
+AGILIO_ASSERT_SIZE(struct agilio_action_check_pkt_len, 8);
+
+struct agilio_action_meter {
+    struct agilio_action action;
+    agilio_le32 meter;          /* Id; what meets no meter passes. */
+};
+AGILIO_ASSERT_SIZE(struct agilio_action_meter, 8);
+
+/* What is next sent to a port or tunnel, or given to the host, is at most so
+ * long as 'max_len' would make the packet now. */
+struct agilio_action_trunc {
+    struct agilio_action action;
+    agilio_le32 max_len;        /* Bytes, at least 14. */
+};
+AGILIO_ASSERT_SIZE(struct agilio_action_trunc, 8);
+
+/* Behind the Ethernet header and VLAN tags; or, if 'at_front', before all,
+ * which makes it a packet without Ethernet header. */
+struct agilio_action_push_mpls {
+    struct agilio_action action;
+    agilio_be32 lse;
+    agilio_be16 eth_type;       /* 0x8847 or 0x8848. */
+    uint8_t at_front;
+    uint8_t pad;
+};
+AGILIO_ASSERT_SIZE(struct agilio_action_push_mpls, 12);
+
+struct agilio_action_pop_mpls {
+    struct agilio_action action;
+    agilio_be16 eth_type;       /* Of what comes to light. */
+    uint8_t pad[2];
+};
+AGILIO_ASSERT_SIZE(struct agilio_action_pop_mpls, 8);
+
+struct agilio_action_push_eth {
+    struct agilio_action action;
+    uint8_t src[6], dst[6];
+};
+AGILIO_ASSERT_SIZE(struct agilio_action_push_eth, 16);
+
+struct agilio_action_pop_eth {
+    struct agilio_action action;
+};
+AGILIO_ASSERT_SIZE(struct agilio_action_pop_eth, 4);
+
+/* 'header_len' bytes of header follow, a multiple of 4; the NIC fills in the
+ * next protocol. */
+struct agilio_action_push_nsh {
+    struct agilio_action action;
+    agilio_le32 header_len;     /* 8 to 256. */
+};
+AGILIO_ASSERT_SIZE(struct agilio_action_push_nsh, 8);
+
+struct agilio_action_pop_nsh {
+    struct agilio_action action;
+};
+AGILIO_ASSERT_SIZE(struct agilio_action_pop_nsh, 4);
+
+struct agilio_action_set_meta {
+    struct agilio_action action;
+    agilio_le32 priority, priority_mask;
+    agilio_le32 mark, mark_mask;
+    agilio_le32 dp_hash, dp_hash_mask;
+    agilio_le32 recirc_id, recirc_id_mask;
+};
+AGILIO_ASSERT_SIZE(struct agilio_action_set_meta, 36);
+
+/* tunnel.opts_len bytes of options follow, a multiple of 4. */
+struct agilio_action_set_tunnel {
+    struct agilio_action action;
+    uint8_t tunnel[sizeof(struct agilio_tunnel)];       /* Aligned to 4. */
+};
+AGILIO_ASSERT_SIZE(struct agilio_action_set_tunnel, 76);
+
+struct agilio_action_set_mpls {
+    struct agilio_action action;
+    agilio_be32 lse, lse_mask;
+};
+AGILIO_ASSERT_SIZE(struct agilio_action_set_mpls, 12);
+
+struct agilio_action_set_nsh {
+    struct agilio_action action;
+    struct agilio_nsh nsh, nsh_mask;
+};
+AGILIO_ASSERT_SIZE(struct agilio_action_set_nsh, 52);
+
+struct agilio_action_set_nd_ext {
+    struct agilio_action action;
+    agilio_be32 reserved, reserved_mask;
+    uint8_t opt_type, opt_type_mask;
+    uint8_t pad[2];
+};
+AGILIO_ASSERT_SIZE(struct agilio_action_set_nd_ext, 16);
 
 /* ## --------- ##
  * ## Counters. ##
@@ -542,11 +882,16 @@ AGILIO_ASSERT_SIZE(struct agilio_action_recirc, 8);
     COUNTER(HOST_TX, INFO, "sent for the host")                              \
     COUNTER(CARRIED, INFO, "finished on the NIC")                            \
     COUNTER(RECIRC, INFO, "looked up again by a flow")                       \
+    COUNTER(SAMPLED, INFO, "copies given to the host by a flow")             \
     COUNTER(LEARNED, INFO, "entries made in the tracker")                    \
     COUNTER(EVICTED, INFO, "live tracker entries pushed out")                \
     COUNTER(DROP_RUNT, DROP, "shorter than an Ethernet header")              \
     COUNTER(DROP_RX_DOWN, DROP, "received on a port that is down")           \
     COUNTER(DROP_POLICY, DROP, "dropped by its flow")                        \
+    COUNTER(DROP_METER, DROP, "above the rate of a meter")                   \
+    COUNTER(DROP_TUNNEL, DROP, "not to be decapsulated: malformed")          \
+    COUNTER(DROP_NSH, DROP, "no network service header to pop")              \
+    COUNTER(DROP_NO_BOND, DROP, "to a bond that does not exist")             \
     COUNTER(DROP_RECIRC, DROP, "recirculated too often")                     \
     COUNTER(DROP_NO_HOST, DROP, "for the host, and no host is attached")     \
     COUNTER(DROP_HOST_FULL, DROP, "for the host, whose ring is full")        \

@@ -46,11 +46,20 @@
     /* id:32 -> nothing.  When the reply comes, the flow's counters are      \
      * final.  Error ENOENT if there is no such flow. */                     \
     MSG(FLOW_DEL, flow_del)                                                  \
-    /* Nothing -> nothing.  Deletes all flows, of all sessions. */           \
+    /* Nothing -> nothing.  Deletes all flows, meters and bonds, of all      \
+     * sessions. */                                                          \
     MSG(FLOW_FLUSH, flow_flush)                                              \
     /* cursor:32 max:32 -> next cursor:32 (0 = end) n:32, n times struct     \
      * agilio_tracker_entry. */                                              \
-    MSG(TRACKER_DUMP, tracker_dump)
+    MSG(TRACKER_DUMP, tracker_dump)                                          \
+    /* struct agilio_meter_set, bands -> nothing. */                         \
+    MSG(METER_SET, meter_set)                                                \
+    /* id:32 -> nothing.  Error ENOENT if there is no such meter. */         \
+    MSG(METER_DEL, meter_del)                                                \
+    /* struct agilio_bond_set -> nothing. */                                 \
+    MSG(BOND_SET, bond_set)                                                  \
+    /* id:32 -> nothing.  Error ENOENT if there is no such bond. */          \
+    MSG(BOND_DEL, bond_del)
 
 enum agilio_msg_type {
     AGILIO_MSG_NONE,
@@ -105,6 +114,34 @@ struct agilio_flow_put {
     agilio_le64 map;            /* Bit i: word i of struct agilio_key. */
 };
 AGILIO_ASSERT_SIZE(struct agilio_flow_put, 16);
+
+/* METER_SET.  'n_bands' times struct agilio_meter_band follow.  Takes the
+ * place of what is in the slot.  The buckets are full; the counters start from
+ * 0 unless the meter has the id of the one before it. */
+#define AGILIO_METER_PKTPS (1u << 0)    /* Rates are packets/s, else kb/s. */
+
+struct agilio_meter_set {
+    agilio_le32 id;
+    agilio_le16 flags;          /* AGILIO_METER_*. */
+    agilio_le16 n_bands;        /* 1 to AGILIO_MAX_BANDS. */
+};
+AGILIO_ASSERT_SIZE(struct agilio_meter_set, 8);
+
+struct agilio_meter_band {
+    agilio_le32 rate;           /* Not 0. */
+    agilio_le32 burst;          /* What a bucket holds: packets or kb. */
+};
+AGILIO_ASSERT_SIZE(struct agilio_meter_band, 8);
+
+/* BOND_SET.  Takes the place of what is in the slot, all at once for each
+ * packet.  The counters start from 0 unless the bond has the id of the one
+ * before it. */
+struct agilio_bond_set {
+    agilio_le32 id;
+    agilio_le32 ports[AGILIO_BOND_BUCKETS];     /* Port ids; AGILIO_PORT_NONE:
+                                                 * this bucket drops. */
+};
+AGILIO_ASSERT_SIZE(struct agilio_bond_set, 1028);
 
 /* TRACKER_DUMP: one live entry.  Words of the key that the tracker looks at
  * are as in the packet, the others are 0. */

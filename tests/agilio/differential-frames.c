@@ -11,6 +11,7 @@
 #include "differential.h"
 
 #include "packets.h"
+#include "util.h"
 
 #include "frames.h"
 
@@ -70,10 +71,28 @@ pad(struct diff_frame *frame)
     }
 }
 
+/* Random bytes, or all zeros or ones. */
+void
+diff_random_field(void *p, size_t n)
+{
+    uint32_t kind = frame_random(4);
+
+    for (size_t i = 0; i < n; i++) {
+        ((uint8_t *) p)[i] = kind == 0 ? 0
+                             : kind == 1 ? 0xff : frame_random(256);
+    }
+}
+
 void
 diff_frame_any(struct diff_frame *frame)
 {
     copy(frame, &bases[frame_random(N_FRAMES)]);
+    while (frame_random(2)) {
+        if (!frame_random(8)) {
+            frame->len = frame_mutate(frame->bytes, frame->len);
+        }
+        diff_encap(frame, MAX_BASE);
+    }
     switch (frame_random(8)) {
     case 0:
     case 1:
@@ -114,8 +133,13 @@ diff_frame_like(struct diff_frame *frame, const struct diff_frame *base)
         plant_words(frame);
         break;
     case 8:
+    case 9:
         /* The end is mostly payload: it will hit what the base hits. */
-        frame->bytes[frame->len - 1] = frame_random_byte();
+        frame->bytes[frame->len - 1 - frame_random(MIN(frame->len, 40))]
+            = frame_random_byte();
+        break;
+    case 10:
+        frame->len -= frame_random(MIN(frame->len, 24));
         break;
     }
 }

@@ -53,7 +53,8 @@ has_nd_options(const struct flow *flow)
 }
 
 /* Everything that a flow may look at in such a packet.  dpif-netdev drops from
- * a mask what flow_wc_map() does not have. */
+ * a mask what flow_wc_map() does not have.  A packet without Ethernet header
+ * has its type twice. */
 static void
 all_fields(const struct flow *flow, struct flow_wildcards *wc)
 {
@@ -156,7 +157,7 @@ diff_table_learn(struct diff_table *table, const struct flow *flow)
     new = xzalloc(sizeof *new);
     new->match.flow = *flow;
     random_wildcards(flow, &new->match.wc);
-    diff_actions_make(new, false);
+    diff_actions_make(table, new, false);
     for (size_t i = 0; i < table->n; i++) {
         if (!keep_apart(&new->match, &table->flows[i]->match)) {
             free(new);

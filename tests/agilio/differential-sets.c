@@ -36,23 +36,29 @@ diff_need(struct diff_maker *m, size_t ofs, size_t size)
 }
 
 /* A layer 3 of 'dl_type', complete: its protocol is not 0. */
-static bool
-need_l3(struct diff_maker *m, uint16_t dl_type)
+bool
+diff_need_l3(struct diff_maker *m, uint16_t dl_type)
 {
     const struct flow *flow = &m->match->flow;
 
-    return m->l3 && flow->dl_type == htons(dl_type) && flow->nw_proto
+    if (!m->l3) {
+        return m->dl_type == dl_type;
+    }
+    return flow->dl_type == htons(dl_type) && flow->nw_proto
            && DIFF_NEED(m, dl_type) && DIFF_NEED(m, nw_proto);
 }
 
 /* A layer 4 of 'proto', complete: one of its first two fields is not 0. */
-static bool
-need_l4(struct diff_maker *m, uint16_t dl_type, uint8_t proto)
+bool
+diff_need_l4(struct diff_maker *m, uint16_t dl_type, uint8_t proto)
 {
     const struct flow *flow = &m->match->flow;
 
+    if (!m->l3) {
+        return m->dl_type == dl_type && m->proto == proto;
+    }
     return flow->nw_proto == proto && !(flow->nw_frag & FLOW_NW_FRAG_LATER)
-           && (flow->tp_src || flow->tp_dst) && need_l3(m, dl_type)
+           && (flow->tp_src || flow->tp_dst) && diff_need_l3(m, dl_type)
            && DIFF_NEED(m, nw_frag) && DIFF_NEED(m, tp_src)
            && DIFF_NEED(m, tp_dst);
 }
@@ -60,7 +66,8 @@ need_l4(struct diff_maker *m, uint16_t dl_type, uint8_t proto)
 static bool
 need_l4_of_any(struct diff_maker *m, uint8_t proto)
 {
-    return need_l4(m, ETH_TYPE_IP, proto) || need_l4(m, ETH_TYPE_IPV6, proto);
+    return diff_need_l4(m, ETH_TYPE_IP, proto)
+           || diff_need_l4(m, ETH_TYPE_IPV6, proto);
 }
 
 /* ## -------- ##
@@ -68,29 +75,8 @@ need_l4_of_any(struct diff_maker *m, uint8_t proto)
  * ## -------- ## */
 
 void
-diff_random_field(void *p, size_t n)
-{
-    uint32_t kind = diff_random(4);
-
-    for (size_t i = 0; i < n; i++) {
-        ((uint8_t *) p)[i] = kind == 0 ? 0
-                             : kind == 1 ? 0xff : diff_random(256);
-    }
-}
-
-/* A member of a struct ovs_key_*. */
-struct member {
-    size_t ofs, size;
-};
-#define MEMBER(TYPE, NAME) { offsetof(struct TYPE, NAME), \
-                             MEMBER_SIZEOF(struct TYPE, NAME) }
-
-/* Appends a set of key attribute 'attr', a struct of 'size' bytes (that of
- * IPv6 is the largest), of which the 'n' members may be set: all of them by
- * SET, some by SET_MASKED. */
-static void
-put_set(struct diff_maker *m, uint16_t attr, size_t size,
-        const struct member members[], size_t n)
+diff_put_set(struct diff_maker *m, uint16_t attr, size_t size,
+             const struct diff_member members[], size_t n)
 {
     uint8_t pair[2 * sizeof(struct ovs_key_ipv6)] = { 0 };
     bool masked = diff_random(4) > 0;
@@ -119,10 +105,10 @@ put_set(struct diff_maker *m, uint16_t attr, size_t size,
 
 #define PUT_SET(M, ATTR, TYPE, ...)                                       \
     do {                                                                  \
-        static const struct member members[] = { __VA_ARGS__ };           \
+        static const struct diff_member members[] = { __VA_ARGS__ };      \
                                                                           \
-        put_set(M, OVS_KEY_ATTR_##ATTR, sizeof(struct TYPE), members,     \
-                ARRAY_SIZE(members));                                     \
+        diff_put_set(M, OVS_KEY_ATTR_##ATTR, sizeof(struct TYPE),         \
+                     members, ARRAY_SIZE(members));                       \
     } while (0)
 
 /* An unmasked set; OVS knows no other for these. */
@@ -144,8 +130,12 @@ put_set_exact(struct diff_maker *m, uint16_t attr, size_t size)
 static bool
 make_set_eth(struct diff_maker *m)
 {
-    PUT_SET(m, ETHERNET, ovs_key_ethernet, MEMBER(ovs_key_ethernet, eth_src),
-            MEMBER(ovs_key_ethernet, eth_dst));
+    if (m->packet_type == PT_ETH && !m->has_l3) {
+        return false;
+    }
+    PUT_SET(m, ETHERNET, ovs_key_ethernet,
+            DIFF_MEMBER(ovs_key_ethernet, eth_src),
+            DIFF_MEMBER(ovs_key_ethernet, eth_dst));
     return true;
 }
 
@@ -154,25 +144,27 @@ make_set_eth(struct diff_maker *m)
 static bool
 make_set_ipv4(struct diff_maker *m)
 {
-    if (!need_l3(m, ETH_TYPE_IP)) {
+    if (!diff_need_l3(m, ETH_TYPE_IP)) {
         return false;
     }
-    PUT_SET(m, IPV4, ovs_key_ipv4, MEMBER(ovs_key_ipv4, ipv4_src),
-            MEMBER(ovs_key_ipv4, ipv4_dst), MEMBER(ovs_key_ipv4, ipv4_tos),
-            MEMBER(ovs_key_ipv4, ipv4_ttl));
+    PUT_SET(m, IPV4, ovs_key_ipv4, DIFF_MEMBER(ovs_key_ipv4, ipv4_src),
+            DIFF_MEMBER(ovs_key_ipv4, ipv4_dst),
+            DIFF_MEMBER(ovs_key_ipv4, ipv4_tos),
+            DIFF_MEMBER(ovs_key_ipv4, ipv4_ttl));
     return true;
 }
 
 static bool
 make_set_ipv6(struct diff_maker *m)
 {
-    if (!need_l3(m, ETH_TYPE_IPV6)) {
+    if (!diff_need_l3(m, ETH_TYPE_IPV6)) {
         return false;
     }
-    PUT_SET(m, IPV6, ovs_key_ipv6, MEMBER(ovs_key_ipv6, ipv6_src),
-            MEMBER(ovs_key_ipv6, ipv6_dst), MEMBER(ovs_key_ipv6, ipv6_label),
-            MEMBER(ovs_key_ipv6, ipv6_tclass),
-            MEMBER(ovs_key_ipv6, ipv6_hlimit));
+    PUT_SET(m, IPV6, ovs_key_ipv6, DIFF_MEMBER(ovs_key_ipv6, ipv6_src),
+            DIFF_MEMBER(ovs_key_ipv6, ipv6_dst),
+            DIFF_MEMBER(ovs_key_ipv6, ipv6_label),
+            DIFF_MEMBER(ovs_key_ipv6, ipv6_tclass),
+            DIFF_MEMBER(ovs_key_ipv6, ipv6_hlimit));
     return true;
 }
 
@@ -182,8 +174,8 @@ make_set_tcp(struct diff_maker *m)
     if (!need_l4_of_any(m, IPPROTO_TCP)) {
         return false;
     }
-    PUT_SET(m, TCP, ovs_key_tcp, MEMBER(ovs_key_tcp, tcp_src),
-            MEMBER(ovs_key_tcp, tcp_dst));
+    PUT_SET(m, TCP, ovs_key_tcp, DIFF_MEMBER(ovs_key_tcp, tcp_src),
+            DIFF_MEMBER(ovs_key_tcp, tcp_dst));
     return true;
 }
 
@@ -193,8 +185,8 @@ make_set_udp(struct diff_maker *m)
     if (!need_l4_of_any(m, IPPROTO_UDP)) {
         return false;
     }
-    PUT_SET(m, UDP, ovs_key_udp, MEMBER(ovs_key_udp, udp_src),
-            MEMBER(ovs_key_udp, udp_dst));
+    PUT_SET(m, UDP, ovs_key_udp, DIFF_MEMBER(ovs_key_udp, udp_src),
+            DIFF_MEMBER(ovs_key_udp, udp_dst));
     return true;
 }
 
@@ -204,17 +196,17 @@ make_set_sctp(struct diff_maker *m)
     if (!need_l4_of_any(m, IPPROTO_SCTP)) {
         return false;
     }
-    PUT_SET(m, SCTP, ovs_key_sctp, MEMBER(ovs_key_sctp, sctp_src),
-            MEMBER(ovs_key_sctp, sctp_dst));
+    PUT_SET(m, SCTP, ovs_key_sctp, DIFF_MEMBER(ovs_key_sctp, sctp_src),
+            DIFF_MEMBER(ovs_key_sctp, sctp_dst));
     return true;
 }
 
 static bool
 make_set_icmp(struct diff_maker *m)
 {
-    if (need_l4(m, ETH_TYPE_IP, IPPROTO_ICMP)) {
+    if (diff_need_l4(m, ETH_TYPE_IP, IPPROTO_ICMP)) {
         put_set_exact(m, OVS_KEY_ATTR_ICMP, sizeof(struct ovs_key_icmp));
-    } else if (need_l4(m, ETH_TYPE_IPV6, IPPROTO_ICMPV6)) {
+    } else if (diff_need_l4(m, ETH_TYPE_IPV6, IPPROTO_ICMPV6)) {
         put_set_exact(m, OVS_KEY_ATTR_ICMPV6, sizeof(struct ovs_key_icmpv6));
     } else {
         return false;
@@ -225,12 +217,14 @@ make_set_icmp(struct diff_maker *m)
 static bool
 make_set_arp(struct diff_maker *m)
 {
-    if (!need_l3(m, ETH_TYPE_ARP) && !need_l3(m, ETH_TYPE_RARP)) {
+    if (!diff_need_l3(m, ETH_TYPE_ARP) && !diff_need_l3(m, ETH_TYPE_RARP)) {
         return false;
     }
-    PUT_SET(m, ARP, ovs_key_arp, MEMBER(ovs_key_arp, arp_sip),
-            MEMBER(ovs_key_arp, arp_tip), MEMBER(ovs_key_arp, arp_op),
-            MEMBER(ovs_key_arp, arp_sha), MEMBER(ovs_key_arp, arp_tha));
+    PUT_SET(m, ARP, ovs_key_arp, DIFF_MEMBER(ovs_key_arp, arp_sip),
+            DIFF_MEMBER(ovs_key_arp, arp_tip),
+            DIFF_MEMBER(ovs_key_arp, arp_op),
+            DIFF_MEMBER(ovs_key_arp, arp_sha),
+            DIFF_MEMBER(ovs_key_arp, arp_tha));
     return true;
 }
 
@@ -239,8 +233,8 @@ need_nd(struct diff_maker *m)
 {
     const struct flow *flow = &m->match->flow;
 
-    return is_nd(flow, NULL) && !ipv6_is_zero(&flow->nd_target)
-           && need_l4(m, ETH_TYPE_IPV6, IPPROTO_ICMPV6)
+    return m->l3 && is_nd(flow, NULL) && !ipv6_is_zero(&flow->nd_target)
+           && diff_need_l4(m, ETH_TYPE_IPV6, IPPROTO_ICMPV6)
            && DIFF_NEED(m, nd_target);
 }
 
@@ -250,41 +244,36 @@ make_set_nd(struct diff_maker *m)
     if (!need_nd(m)) {
         return false;
     }
-    PUT_SET(m, ND, ovs_key_nd, MEMBER(ovs_key_nd, nd_target),
-            MEMBER(ovs_key_nd, nd_sll), MEMBER(ovs_key_nd, nd_tll));
+    PUT_SET(m, ND, ovs_key_nd, DIFF_MEMBER(ovs_key_nd, nd_target),
+            DIFF_MEMBER(ovs_key_nd, nd_sll), DIFF_MEMBER(ovs_key_nd, nd_tll));
     return true;
 }
 
 static bool
+make_set_nd_ext(struct diff_maker *m)
+{
+    if (!need_nd(m)) {
+        return false;
+    }
+    PUT_SET(m, ND_EXTENSIONS, ovs_key_nd_extensions,
+            DIFF_MEMBER(ovs_key_nd_extensions, nd_reserved),
+            DIFF_MEMBER(ovs_key_nd_extensions, nd_options_type));
+    return true;
+}
+
+static const struct diff_member u32[] = { { 0, sizeof(uint32_t) } };
+
+static bool
 make_set_mark(struct diff_maker *m)
 {
-    put_set_exact(m, OVS_KEY_ATTR_SKB_MARK, sizeof(uint32_t));
+    diff_put_set(m, OVS_KEY_ATTR_SKB_MARK, sizeof(uint32_t), u32, 1);
     return true;
 }
 
 static bool
 make_set_priority(struct diff_maker *m)
 {
-    put_set_exact(m, OVS_KEY_ATTR_PRIORITY, sizeof(uint32_t));
-    return true;
-}
-
-bool
-diff_need_mpls(struct diff_maker *m)
-{
-    const struct flow *flow = &m->match->flow;
-
-    return m->l3 && eth_type_mpls(flow->dl_type) && flow->mpls_lse[0]
-           && DIFF_NEED(m, dl_type) && DIFF_NEED(m, mpls_lse[0]);
-}
-
-static bool
-make_set_mpls(struct diff_maker *m)
-{
-    if (!diff_need_mpls(m)) {
-        return false;
-    }
-    put_set_exact(m, OVS_KEY_ATTR_MPLS, sizeof(struct ovs_key_mpls));
+    diff_put_set(m, OVS_KEY_ATTR_PRIORITY, sizeof(uint32_t), u32, 1);
     return true;
 }
 
@@ -298,9 +287,11 @@ static bool (*const makers[])(struct diff_maker *) = {
     make_set_icmp,
     make_set_arp,
     make_set_nd,
+    make_set_nd_ext,
     make_set_mark,
     make_set_priority,
-    make_set_mpls,
+    diff_make_set_mpls,
+    diff_make_set_nsh,
 };
 
 bool

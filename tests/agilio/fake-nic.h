@@ -81,7 +81,7 @@ fake_answer(const struct agilio_msg *request, struct agilio_reader *body)
         agilio_put_u32(&w, AGILIO_E_NOENT);
         agilio_put_bytes(&w, "not today", 9);
     } else if (type == AGILIO_MSG_HELLO && mood != FAKE_NONSENSE) {
-        agilio_put_u16(&w, 1);
+        agilio_put_u16(&w, AGILIO_ABI_MAX);
         agilio_put_u16(&w, 0);
         agilio_put_u32(&w, fake.n_foreign_flows);
         agilio_put_u64(&w, UINT64_MAX);

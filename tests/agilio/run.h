@@ -7,9 +7,12 @@
 #ifndef AGL_TEST_RUN_H
 #define AGL_TEST_RUN_H 1
 
+#include "action/bond.h"
+#include "action/meter.h"
 #include "action/program.h"
 #include "check.h"
 #include "frames.h"
+#include "pkt/headers.h"
 #include "pkt/key-hash.h"
 #include "pkt/parse.h"
 
@@ -76,7 +79,8 @@ compile(void)
  * ## Running it on. ##
  * ## -------------- ## */
 
-#define MAX_SENT 4
+#define MAX_SENT AGILIO_MAX_OUTPUTS
+#define RECIRC_PORT UINT32_C(0x80000000)
 
 static struct agl_pool pool;
 static struct agl_pkt memory[MAX_SENT];
@@ -85,6 +89,10 @@ static struct sent {
     struct agl_pkt *pkt;
 } sent[MAX_SENT];
 static int n_sent;
+static int n_dropped;
+static enum agilio_counter dropped;     /* Why, the last. */
+static struct agl_pkt *recirculated;    /* The last. */
+static uint16_t run_l3_type;    /* Frames without Ethernet are of this type. */
 
 static inline void
 catch_output(struct agl_run *run, uint32_t port, struct agl_pkt *pkt)
@@ -96,33 +104,95 @@ catch_output(struct agl_run *run, uint32_t port, struct agl_pkt *pkt)
     }
 }
 
-/* A recirculated packet is one sent to port 0x80000000 + recirc_id. */
+/* A recirculated packet is one sent to RECIRC_PORT + recirc_id. */
 static inline void
-catch_recirc(struct agl_run *run, uint32_t recirc_id, struct agl_pkt *pkt)
+catch_recirc(struct agl_run *run, struct agl_pkt *pkt)
 {
-    catch_output(run, UINT32_C(0x80000000) + recirc_id, pkt);
+    recirculated = pkt;
+    catch_output(run, RECIRC_PORT + agilio_from_le32(pkt->md.recirc_id), pkt);
 }
 
-/* Runs 'program' on the frame and frees it; the results are in 'sent'. */
+/* A sample is sent to port 0. */
 static inline void
-run_bytes(struct agl_program *program, const uint8_t *bytes, size_t n)
+catch_sample(struct agl_run *run, const void *actions, uint32_t len,
+             struct agl_pkt *pkt)
 {
-    struct agl_parse_options options = { .max_vlans = 2 };
-    struct agl_run run = { &pool, catch_output, catch_recirc };
+    CHECK(actions && len);
+    catch_output(run, AGILIO_PORT_NONE, pkt);
+}
+
+static inline void
+catch_drop(struct agl_run *run, enum agilio_counter reason,
+           struct agl_pkt *pkt)
+{
+    CHECK(run->pool == &pool);
+    dropped = reason;
+    n_dropped++;
+    agl_pkt_free(&pool, pkt);
+}
+
+static inline struct agl_pkt *
+make_pkt(const uint8_t *bytes, size_t n)
+{
+    static const struct agl_parse_options options = { .max_vlans = 2 };
     struct agilio_key key;
     struct agl_pkt *pkt;
 
-    n_sent = 0;
     agl_pool_init(&pool, memory, MAX_SENT);
+    pool.n_reserved = 0;
     pkt = agl_pkt_new(&pool);
     memcpy(pkt->data, bytes, n);
     pkt->len = (uint32_t) n;
+    if (run_l3_type) {
+        pkt->md.packet_type = agl_packet_type(run_l3_type);
+    }
     agl_parse(pkt, &options, &key);
-    pkt->flow_hash = agl_key_hash(&key);
+    agl_pkt_set_hash(pkt, &key);
+    return pkt;
+}
+
+/* Runs 'program' on the frame and frees it; the results are in 'sent' and
+ * 'dropped'.  No packet is lost, none is taken that was not reserved, and it
+ * is said truly whether it was recirculated. */
+static inline struct agl_pkt *
+run_program(struct agl_program *program, const uint8_t *bytes, size_t n)
+{
+    struct agl_meters *meters = agl_meters_create(NULL, 0);
+    struct agl_bonds *bonds = agl_bonds_create(NULL, 0);
+    struct agl_run run = {
+        .pool = &pool,
+        .meters = meters,
+        .bonds = bonds,
+        .random = 1,
+        .output = catch_output,
+        .recirc = catch_recirc,
+        .sample = catch_sample,
+        .drop = catch_drop,
+    };
+    struct agl_pkt *pkt = make_pkt(bytes, n);
+    bool ended;
+
+    n_sent = n_dropped = 0;
+    recirculated = NULL;
+    CHECK(program->growth <= agl_pkt_headroom(pkt));
     CHECK(agl_pool_reserve(&pool, program->n_clones));
-    agl_program_run(program, pkt, &run);
-    CHECK(n_sent && sent[n_sent - 1].pkt == pkt);
+    ended = agl_program_run(program, pkt, &run);
+    CHECK(pool.n_reserved <= program->n_clones);
+    CHECK(pool.n_free + n_sent == MAX_SENT);
+    CHECK(ended == (recirculated != pkt) || (!ended && n_dropped));
     agl_env_free(program);
+    agl_meters_destroy(meters);
+    agl_bonds_destroy(bonds);
+    return pkt;
+}
+
+/* Likewise, for a program whose last action sends the packet itself. */
+static inline void
+run_bytes(struct agl_program *program, const uint8_t *bytes, size_t n)
+{
+    struct agl_pkt *pkt = run_program(program, bytes, n);
+
+    CHECK(n_sent && sent[n_sent - 1].pkt == pkt);
 }
 
 static inline void

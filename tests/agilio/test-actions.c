@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * test-actions.c - what the SET_* actions do to packets and checksums.
+ * test-actions.c - what actions do to packets, checksums and metadata.
  *
  * test-program-vs-ovs.c is the one that judges the bytes; this one needs no
  * OVS, and checks checksums against the whole sum, computed here.
@@ -60,6 +60,7 @@ run_sample(const struct sample *s)
     uint8_t bytes[FRAME_MAX];
     size_t n = frame_get(s->name, bytes);
     uint8_t *csum = bytes + s->l4 + s->csum;
+    const uint8_t *after;
     uint16_t x;
 
     memset(csum, 0, 2);
@@ -74,9 +75,10 @@ run_sample(const struct sample *s)
     }
     put_output(1);
     run_bytes(compile(), bytes, n);
-    CHECK(memcmp(sent[0].pkt->data, bytes, n));
-    CHECK(l4_sum(sent[0].pkt->data, s->l4, s->len, s->proto) == 0xffff);
-    CHECK(!is_v4 || fold(sum_of(sent[0].pkt->data + 14, 20)) == 0xffff);
+    after = sent[n_sent - 1].pkt->data;
+    CHECK(memcmp(after, bytes, n));
+    CHECK(l4_sum(after, s->l4, s->len, s->proto) == 0xffff);
+    CHECK(!is_v4 || fold(sum_of(after + 14, 20)) == 0xffff);
 }
 
 static const struct sample tcp4 = { "tcp4", 34, 24, 16, 6 };
@@ -334,6 +336,333 @@ set_nd(void)
     CHECK(is_unchanged("icmp6 echo"));
 }
 
+/* The checksum becomes right, whatever it was; the flags and the type of the
+ * first option are set, and of the rest of the frame nothing. */
+static void
+set_nd_ext(void)
+{
+    PUT(SET_ND_EXT, set_nd_ext, .reserved = agilio_to_be32(0xe0000001),
+        .reserved_mask = UINT32_MAX, .opt_type = 1, .opt_type_mask = 0xff);
+    run_sample(&advert);
+    CHECK(!memcmp(sent[0].pkt->data + 58, "\xe0\0\0\1", 4));
+    CHECK(sent[0].pkt->data[78] == 1 && sent[0].pkt->data[79] == 1);
+
+    PUT(SET_ND_EXT, set_nd_ext, .reserved = agilio_to_be32(0xe0000001),
+        .reserved_mask = UINT32_MAX);
+    run_frame("advert");        /* Whose checksum is not right. */
+    CHECK(sent[0].pkt->data[78] == 2);
+    CHECK(l4_sum(sent[0].pkt->data, 54, 32, 58) == 0xffff);
+
+    PUT(SET_ND_EXT, set_nd_ext, .reserved_mask = UINT32_MAX);
+    run_frame("icmp6 echo");    /* Too short. */
+    CHECK(is_unchanged("icmp6 echo"));
+}
+
+/* ## -------- ##
+ * ## Headers. ##
+ * ## -------- ## */
+
+#define IP_UDP IP4("0020", "0000", "11") UDP
+
+static void
+put_push_mpls(uint32_t lse, uint8_t at_front)
+{
+    PUT(PUSH_MPLS, push_mpls, .lse = agilio_to_be32(lse),
+        .eth_type = agilio_to_be16(0x8847), .at_front = at_front);
+}
+
+static void
+put_pop_mpls(uint16_t eth_type)
+{
+    PUT(POP_MPLS, pop_mpls, .eth_type = agilio_to_be16(eth_type));
+}
+
+static bool
+are_offsets(uint16_t l2_5, uint16_t l3, uint16_t l4)
+{
+    const struct agl_pkt *pkt = sent[n_sent - 1].pkt;
+
+    return pkt->l2_5_ofs == l2_5 && pkt->l3_ofs == l3 && pkt->l4_ofs == l4;
+}
+
+static bool
+is_packet_type(uint32_t packet_type)
+{
+    return sent[n_sent - 1].pkt->md.packet_type == agilio_to_be32(packet_type);
+}
+
+static void
+push_mpls(void)
+{
+    put_push_mpls(0x00010140, 0);
+    put_push_mpls(0x00020040, 0);
+    run_frame("udp4");
+    CHECK(is_sent(0, 1, MACS "8847" "00020040" "00010140" IP_UDP));
+    CHECK(are_offsets(14, 22, 42) && is_packet_type(0));
+
+    put_push_mpls(0x00010140, 0);       /* Behind the tag. */
+    run_frame("vlan arp");
+    CHECK(is_sent(0, 1, MACS QTAG "8847" "00010140" ARP("0001")));
+
+    put_push_mpls(0x00010140, 1);
+    run_frame("udp4");
+    CHECK(is_sent(0, 1, "00010140" MACS "0800" IP_UDP));
+    CHECK(are_offsets(0, 14, 34) && is_packet_type(0x18847));
+    CHECK(sent[0].pkt->l4_len == 16);
+}
+
+static void
+pop_mpls(void)
+{
+    put_pop_mpls(0x0800);
+    run_frame("mpls 1");
+    CHECK(is_sent(0, 1, MACS "0800" IP_UDP));
+    CHECK(are_offsets(AGL_OFS_NONE, 14, AGL_OFS_NONE));
+    CHECK(!sent[0].pkt->has_hash);
+
+    put_pop_mpls(0x8847);
+    run_frame("mpls 2");
+    CHECK(is_sent(0, 1, MACS "8847" "00020140" "45000000"));
+    CHECK(are_offsets(14, 18, AGL_OFS_NONE));
+
+    put_pop_mpls(0x0800);
+    run_frame("udp4");
+    CHECK(is_unchanged("udp4"));
+    put_pop_mpls(0x0800);       /* Half a label. */
+    run_frame("mpls none");
+    CHECK(is_sent(0, 1, "020000000002" "020000000001"));
+
+    /* A whole Ethernet frame comes to light. */
+    put_push_mpls(0x00010140, 1);
+    put_pop_mpls(0x6558);
+    run_frame("udp4");
+    CHECK(is_unchanged("udp4") && is_packet_type(0));
+    put_push_mpls(0x00010140, 1);
+    put_pop_mpls(0x0800);
+    run_frame("udp4");
+    CHECK(is_unchanged("udp4") && is_packet_type(0x10800));
+}
+
+/* The sequence that OVS makes if a patch port or a bucket pushes, and what
+ * comes after it sets layer 3. */
+static void
+push_pop_set(void)
+{
+    put_push_mpls(0x00010140, 0);
+    put_output(2);
+    put_pop_mpls(0x0800);
+    put_set_ipv4();
+    run_sample(&tcp4);
+    CHECK(n_sent == 2 && sent[0].port == 2 && sent[1].port == 1);
+}
+
+static void
+set_mpls(void)
+{
+    PUT(SET_MPLS, set_mpls, .lse = agilio_to_be32(0x00f000ff),
+        .lse_mask = agilio_to_be32(0x00f000ff));
+    run_frame("mpls 2");
+    CHECK(is_sent(0, 1, MACS "8847" "00f100ff" "00020140" "45000000"));
+    PUT(SET_MPLS, set_mpls, .lse_mask = UINT32_MAX);
+    run_frame("mpls none");
+    CHECK(is_sent(0, 1, MACS "8847" "0000"));
+    PUT(SET_MPLS, set_mpls, .lse_mask = UINT32_MAX);
+    run_frame("udp4");
+    CHECK(is_unchanged("udp4"));
+}
+
+static void
+put_push_eth(void)
+{
+    PUT(PUSH_ETH, push_eth, .src = { 2, [5] = 1 }, .dst = { 2, [5] = 2 });
+}
+
+static void
+put_pop_eth(void)
+{
+    PUT(POP_ETH, pop_eth, .action = { 0 });
+}
+
+static void
+eth_header(void)
+{
+    put_pop_eth();
+    run_frame("vlan tcp4");
+    CHECK(is_sent(0, 1, IP4("002c", "0000", "06") TCP "61626364"));
+    CHECK(is_packet_type(0x10800) && are_offsets(AGL_OFS_NONE, 0, 20));
+    put_pop_eth();
+    put_pop_eth();
+    put_pop_vlan();
+    put_push_eth();
+    put_push_eth();
+    run_frame("udp4");
+    CHECK(is_unchanged("udp4") && is_packet_type(0));
+    CHECK(are_offsets(AGL_OFS_NONE, 14, 34));
+    put_pop_eth();
+    run_frame("mpls 2");
+    CHECK(is_sent(0, 1, "00010040" "00020140" "45000000"));
+    CHECK(is_packet_type(0x18847) && are_offsets(0, 8, AGL_OFS_NONE));
+    put_push_eth();
+    run_frame("udp4");          /* It has one. */
+    CHECK(is_unchanged("udp4"));
+}
+
+/* Layer 3 is set as well where there is no Ethernet header. */
+static void
+set_without_eth(void)
+{
+    put_pop_eth();
+    put_set_ipv4();
+    put_push_eth();
+    run_sample(&tcp4);
+    CHECK(sent[0].pkt->data[22] == 7);
+    put_pop_eth();
+    PUT(SET_ETH, set_eth, .dst_mask = { 0xff });
+    PUT(SET_ARP, set_arp, .op = agilio_to_be16(2), .op_mask = UINT16_MAX);
+    put_push_eth();
+    run_frame("arp");
+    CHECK(is_sent(0, 1, MACS "0806" ARP("0002")));
+}
+
+/* ## ---- ##
+ * ## NSH. ##
+ * ## ---- ## */
+
+#define NSH(NEXT) "0fc601" NEXT "00000aff" "00000001" "00000002" "00000003" \
+    "00000004"
+
+static void
+put_push_nsh(const char *hex)
+{
+    uint8_t bytes[sizeof(struct agilio_action_push_nsh) + 256];
+    size_t head = sizeof(struct agilio_action_push_nsh);
+    size_t n = frame_decode(hex, bytes + head);
+    agilio_le32 len = agilio_to_le32((uint32_t) n);
+
+    memcpy(bytes + offsetof(struct agilio_action_push_nsh, header_len), &len,
+           sizeof len);
+    put(AGILIO_ACTION_PUSH_NSH, bytes, head + n);
+}
+
+static void
+push_nsh(void)
+{
+    put_push_nsh(NSH("ff"));
+    run_frame("udp4 padded");
+    CHECK(is_sent(0, 1, NSH("03") MACS "0800" IP_UDP "ff00ff00ff"));
+    CHECK(is_packet_type(0x1894f));
+    CHECK(are_offsets(AGL_OFS_NONE, 0, AGL_OFS_NONE));
+    CHECK(!sent[0].pkt->pad_len && !sent[0].pkt->l4_len);
+
+    put_pop_eth();
+    put_push_nsh("0fc20200" "00000101");
+    put_push_nsh("0fc20200" "00000102");
+    put_push_eth();
+    run_frame("udp4");
+    CHECK(is_sent(0, 1, MACS "894f" "0fc20204" "00000102" "0fc20201"
+                  "00000101" IP_UDP));
+    CHECK(are_offsets(AGL_OFS_NONE, 14, AGL_OFS_NONE));
+    put_pop_eth();
+    put_push_nsh("0fc20200" "00000101");
+    run_frame("udp6");
+    CHECK(sent[0].pkt->data[3] == 2);
+    put_pop_eth();              /* No next protocol stands for MPLS. */
+    put_push_nsh("0fc20200" "00000101");
+    put_push_eth();
+    run_frame("mpls 1");
+    CHECK(is_unchanged("mpls 1"));
+}
+
+/* Runs POP_NSH on the NSH packet 'hex'. */
+static void
+run_pop_nsh(const char *hex)
+{
+    uint8_t bytes[FRAME_MAX];
+
+    PUT(POP_NSH, pop_nsh, .action = { 0 });
+    put_output(1);
+    run_l3_type = 0x894f;
+    run_program(compile(), bytes, frame_decode(hex, bytes));
+    run_l3_type = 0;
+}
+
+static bool
+is_nsh_dropped(void)
+{
+    return !n_sent && n_dropped == 1 && dropped == AGILIO_COUNTER_DROP_NSH;
+}
+
+static void
+pop_nsh(void)
+{
+    run_pop_nsh(NSH("03") MACS "0800" IP_UDP);
+    CHECK(is_sent(0, 1, MACS "0800" IP_UDP) && is_packet_type(0));
+    CHECK(are_offsets(AGL_OFS_NONE, AGL_OFS_NONE, AGL_OFS_NONE));
+    run_pop_nsh(NSH("01") IP_UDP);
+    CHECK(is_sent(0, 1, IP_UDP) && is_packet_type(0x10800));
+    run_pop_nsh("0fc20202" "00000101" "60");
+    CHECK(is_sent(0, 1, "60") && is_packet_type(0x186dd));
+    run_pop_nsh("0fc20204" "00000101" NSH("03"));
+    CHECK(is_sent(0, 1, NSH("03")) && is_packet_type(0x1894f));
+    run_pop_nsh("0fc20204" "00000101");
+    CHECK(is_sent(0, 1, ""));
+
+    run_pop_nsh(NSH("05") "00010140");  /* MPLS: not in OVS. */
+    CHECK(is_nsh_dropped());
+    run_pop_nsh("0fc60103" "00000aff" "0000");
+    CHECK(is_nsh_dropped());
+    run_pop_nsh("0fc201");
+    CHECK(is_nsh_dropped());
+    run_pop_nsh("");
+    CHECK(is_nsh_dropped());
+
+    PUT(POP_NSH, pop_nsh, .action = { 0 });
+    run_frame("nsh");           /* It begins with Ethernet. */
+    CHECK(is_unchanged("nsh"));
+}
+
+static void
+set_nsh(void)
+{
+    PUT(SET_NSH, set_nsh,
+        .nsh = { .flags = 2, .ttl = 5, .path_hdr = agilio_to_be32(0x1200),
+                 .context = { [3] = agilio_to_be32(0xf0) } },
+        .nsh_mask = { .flags = 3, .ttl = 0x3f,
+                      .path_hdr = agilio_to_be32(0xff00),
+                      .context = { [3] = agilio_to_be32(0xf0) } });
+    run_frame("nsh");
+    CHECK(is_sent(0, 1, MACS "894f" "21460103" "000012ff" "00000001"
+                  "00000002" "00000003" "000000f4" "0800"));
+    PUT(SET_NSH, set_nsh, .nsh = { .ttl = 1 },
+        .nsh_mask = { .ttl = 1, .context = { UINT32_MAX } });
+    run_frame("nsh md2");
+    CHECK(is_unchanged("nsh md2"));     /* Its context is none. */
+    PUT(SET_NSH, set_nsh, .nsh_mask = { .ttl = 0xff });
+    run_frame("udp4");
+    CHECK(is_unchanged("udp4"));
+}
+
+static void
+set_meta(void)
+{
+    const struct agilio_metadata *md;
+
+    PUT(SET_META, set_meta, .priority = agilio_to_le32(0x1234),
+        .priority_mask = UINT32_MAX, .mark = agilio_to_le32(0x0f),
+        .mark_mask = agilio_to_le32(0xff), .dp_hash = agilio_to_le32(9),
+        .dp_hash_mask = UINT32_MAX);
+    PUT(SET_META, set_meta, .mark = agilio_to_le32(0x50),
+        .mark_mask = agilio_to_le32(0xf0), .recirc_id = agilio_to_le32(7),
+        .recirc_id_mask = UINT32_MAX);
+    run_frame("udp4");
+    md = &sent[0].pkt->md;
+    CHECK(is_unchanged("udp4"));
+    CHECK(agilio_from_le32(md->skb_priority) == 0x1234);
+    CHECK(agilio_from_le32(md->pkt_mark) == 0x5f);
+    CHECK(agilio_from_le32(md->dp_hash) == 9);
+    CHECK(agilio_from_le32(md->recirc_id) == 7);
+}
+
 int
 main(void)
 {
@@ -347,5 +676,16 @@ main(void)
     RUN(set_arp);
     RUN(set_arp_popped);
     RUN(set_nd);
+    RUN(set_nd_ext);
+    RUN(push_mpls);
+    RUN(pop_mpls);
+    RUN(push_pop_set);
+    RUN(set_mpls);
+    RUN(eth_header);
+    RUN(set_without_eth);
+    RUN(push_nsh);
+    RUN(pop_nsh);
+    RUN(set_nsh);
+    RUN(set_meta);
     return summary();
 }

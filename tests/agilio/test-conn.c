@@ -424,10 +424,10 @@ test_bad_hello(void)
     fake_stop();
 
     fake.mood = FAKE_KIND;
-    fake.abi_min = 2;
-    fake.abi_max = 3;
+    fake.abi_min = AGILIO_ABI_MAX + 1;
+    fake.abi_max = AGILIO_ABI_MAX + 2;
     CHECK(fake_start(path));
-    CHECK(WAIT_FOR(described("ABI versions 2 to 3"), 3000));
+    CHECK(WAIT_FOR(described("ABI versions 3 to 4"), 3000));
     CHECK(!is_up());
     agilio_nic_disconnect();
     fake_stop();

@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * test-differential.c - the NIC against stock OVS, packet by packet.
+ * test-differential.c - the NIC and its host against stock OVS, packet by
+ * packet.
  *
  *     test-differential [N [SEED [CASE]]]
  *
  * A case is one frame through one table of flows: through OVS's userspace
- * datapath, and through the NIC with what lib/agilio-translate.h makes of the
- * same flows.  What each port sends must be the same, byte for byte and in the
- * same order; what misses there must miss here, and be given to the host as it
- * came.  When a flow goes, its packets, bytes and TCP flags must be the same.
- * A flow that stays on the host must be given to it, for the right reason.
+ * datapath; and through the NIC, with what lib/agilio-translate.h makes of the
+ * same flows, and the datapath behind it, to which the NIC gives what it
+ * cannot do.  What all ports send must be the same in the end, byte for byte,
+ * and so must the upcalls: packet, key and userdata.  What the NIC gives to
+ * the host it must give for the right reason, and nothing else.  When a flow
+ * goes, its packets, bytes, TCP flags and time of last use must be the same in
+ * sum; likewise the statistics of meters and bonds.
  *
  * Each table is good for CASES_PER_TABLE cases, and is made from the seed and
  * its number alone: with CASE, which a difference prints, only the table of
@@ -43,8 +46,11 @@ static struct diff_table table;
 static struct diff_frame bases[DIFF_MAX_FLOWS];
 static uint32_t base_ports[DIFF_MAX_FLOWS];
 static uint32_t n_learned;
+static bool learning;           /* What misses teaches the table. */
+static bool blurred;            /* A known difference has changed its state. */
 
 static struct diff_fate stock, ours;
+static uint64_t hits[DIFF_MAX_FLOWS];   /* Of the flows before the case. */
 
 /* ## ----------- ##
  * ## Differences ##
@@ -60,99 +66,94 @@ difference(const char *what)
 }
 
 static void
-print_stats(const char *title, const struct dpif_flow_stats *stats)
+print_stats(const char *title, const struct diff_stats *stats)
 {
-    printf("  %s: packets %"PRIu64", bytes %"PRIu64", tcp_flags 0x%x\n", title,
-           stats->n_packets, stats->n_bytes, stats->tcp_flags);
+    printf("  %s: packets %"PRIu64", bytes %"PRIu64", used %lld, "
+           "tcp_flags 0x%x\n", title, stats->n_packets, stats->n_bytes,
+           stats->used, stats->tcp_flags);
 }
 
-/* ## ------ ##
- * ## Tables ##
- * ## ------ ## */
-
-/* The flow that a frame hits, as OVS reads the frame; 'tcp_flags' is set to
- * OVS's two readings of them. */
-static struct diff_flow *
-classify(uint32_t port, const struct diff_frame *frame, uint16_t tcp_flags[2])
-{
-    struct dp_packet packet;
-    struct flow flow;
-
-    if (frame->len < ETH_HEADER_LEN) {
-        return NULL;
-    }
-    dp_packet_use_const(&packet, frame->bytes, frame->len);
-    pkt_metadata_init(&packet.md, u32_to_odp(port + 1));
-    flow_extract(&packet, &flow);
-    tcp_flags[0] = ntohs(flow.tcp_flags);
-    tcp_flags[1] = parse_tcp_flags(&packet, NULL, NULL, NULL);
-    return diff_table_find(&table, &flow);
-}
-
-static struct diff_flow *
-learn(const struct flow *flow, void *aux OVS_UNUSED)
-{
-    struct diff_flow *new = diff_table_learn(&table, flow);
-
-    if (new) {
-        diff_nic_put(new);
-        diff_judge_flow(new);
-    }
-    return new;
-}
-
-/* What stock counts while it learns, for flows that the learned ones lead to,
- * is the host's: adds (or, before, subtracts) what it has counted by now. */
+/* Prints the flows that the NIC has met with since note_hits(). */
 static void
-credit_host(int sign)
+print_hits(void)
 {
     for (size_t i = 0; i < table.n; i++) {
         struct diff_flow *flow = table.flows[i];
-        struct dpif_flow_stats stats;
 
-        if (flow->match.flow.recirc_id) {
-            diff_stock_stats(flow, &stats);
-            flow->host.n_packets += sign * (int64_t) stats.n_packets;
-            flow->host.n_bytes += sign * (int64_t) stats.n_bytes;
-            flow->host.tcp_flags |= sign > 0 ? stats.tcp_flags : 0;
+        if (hits[i] != diff_nic_n_packets(flow) + flow->n_given) {
+            diff_print_flow(flow);
         }
     }
 }
 
-/* A frame that hits already teaches nothing, and would be counted. */
 static void
-add_flow(void)
+note_hits(void)
 {
-    uint32_t i = n_learned < DIFF_MAX_FLOWS ? n_learned++
-                                            : diff_random(DIFF_MAX_FLOWS);
-    uint16_t tcp_flags[2];
+    for (size_t i = 0; i < table.n; i++) {
+        struct diff_flow *flow = table.flows[i];
 
-    if (!classify(base_ports[i], &bases[i], tcp_flags)) {
-        credit_host(-1);
-        diff_stock_learn(base_ports[i], &bases[i], learn, NULL);
-        credit_host(1);
+        hits[i] = diff_nic_n_packets(flow) + flow->n_given;
+    }
+}
+
+/* ## ----- ##
+ * ## Flows ##
+ * ## ----- ## */
+
+/* The flow of a packet that missed in a datapath. */
+static struct diff_flow *
+want(enum diff_side side, const struct flow *flow)
+{
+    return side == DIFF_HOST ? diff_table_find(&table, flow)
+           : learning ? diff_table_learn(&table, flow)
+           : NULL;
+}
+
+/* Takes note of the TCP flags of a frame that 'port' receives, in OVS's two
+ * readings. */
+static void
+tally(uint32_t port, const struct diff_frame *frame)
+{
+    struct diff_flow *hit;
+    uint16_t flags[2];
+    struct dp_packet packet;
+    struct flow flow;
+
+    if (frame->len < ETH_HEADER_LEN) {
+        return;
+    }
+    dp_packet_use_const(&packet, frame->bytes, frame->len);
+    pkt_metadata_init(&packet.md, u32_to_odp(port + 1));
+    flow_extract(&packet, &flow);
+    hit = diff_table_find(&table, &flow);
+    if (hit) {
+        flags[0] = ntohs(flow.tcp_flags);
+        flags[1] = parse_tcp_flags(&packet, NULL, NULL, NULL);
+        hit->tcp_flags_both |= flags[0] & flags[1];
+        hit->tcp_flags_any |= flags[0] | flags[1];
     }
 }
 
 static void
 del_flow(struct diff_flow *flow)
 {
-    struct dpif_flow_stats theirs, nic;
+    struct diff_stats theirs, host, nic;
 
-    diff_stock_del(flow, &theirs);
-    if (flow->resident) {
-        diff_nic_del(flow, &nic);
-        nic.n_packets += flow->host.n_packets;
-        nic.n_bytes += flow->host.n_bytes;
-        nic.tcp_flags |= flow->host.tcp_flags;
-        if (!diff_judge_stats(flow, &theirs, &nic)) {
-            difference("statistics");
-            diff_print_flow(flow);
-            print_stats("stock", &theirs);
-            print_stats("ours", &nic);
-        }
-    }
     diff_cover(flow);
+    diff_dp_del(DIFF_STOCK, flow, &theirs);
+    diff_dp_del(DIFF_HOST, flow, &host);
+    diff_nic_del(flow, &nic);
+    nic.n_packets += host.n_packets;
+    nic.n_bytes += host.n_bytes;
+    nic.used = MAX(nic.used, host.used);
+    nic.tcp_flags |= host.tcp_flags;
+    if (!blurred && !diff_judge_stats(flow, &theirs, &nic)) {
+        difference("statistics");
+        diff_print_flow(flow);
+        print_stats("stock", &theirs);
+        print_stats("ours", &nic);
+        print_stats("of these, the host's", &host);
+    }
     diff_table_remove(&table, flow);
     free(flow);
 }
@@ -163,15 +164,119 @@ modify_flow(struct diff_flow *flow)
 {
     struct diff_flow *new = xmemdup(flow, sizeof *flow);
 
-    diff_actions_make(new, true);
-    if (diff_stock_modify(new)) {
+    diff_actions_make(&table, new, true);
+    if (diff_dp_modify(DIFF_STOCK, new)) {
+        CHECK(!new->installed[DIFF_HOST] || diff_dp_modify(DIFF_HOST, new));
         diff_cover(flow);
         *flow = *new;
-        flow->n_hits = 0;
+        flow->n_given = 0;
+        flow->nic_base = flow->resident ? diff_nic_n_packets(flow) : 0;
         diff_nic_put(flow);
-        diff_judge_flow(flow);
     }
     free(new);
+}
+
+/* ## ----- ##
+ * ## Cases ##
+ * ## ----- ## */
+
+/* Judges what the NIC gave to the host; NULL if it is good. */
+static const char *
+judge_given(const struct diff_given given[], uint32_t n)
+{
+    const char *wrong = NULL;
+
+    for (uint32_t i = 0; i < n; i++) {
+        struct diff_flow *flow = diff_table_find(&table, &given[i].flow);
+        const char *why = diff_judge_given(&table, &given[i]);
+
+        wrong = wrong ? wrong : why;
+        if (flow && given[i].kind != AGILIO_RX_SAMPLED) {
+            flow->n_given++;
+        }
+    }
+    return wrong;
+}
+
+/* Whether all is compared, or something known has come in between. */
+static bool
+is_clear(uint32_t n_given)
+{
+    bool too_deep = diff_dp_too_deep();
+
+    if (!blurred && too_deep && n_given) {
+        diff_know(DIFF_TOO_DEEP);
+        blurred = true;
+    }
+    if (!blurred && !learning && table.objects && n_given
+        && diff_meters_host_used()) {
+        diff_know(DIFF_TWO_METERS);
+        blurred = true;
+    }
+    return !blurred;
+}
+
+static void
+run_frame(uint32_t port, const struct diff_frame *frame)
+{
+    const struct diff_given *given;
+    const char *wrong;
+    uint32_t n;
+
+    diff_now += diff_random(4) ? diff_random(2000) : diff_random(100000);
+    diff_dp_too_deep();
+    note_hits();
+    stock.n = stock.n_bytes = 0;
+    stock.full = false;
+    diff_dp_receive(DIFF_STOCK, port,
+                    diff_packet_new(frame->bytes, frame->len),
+                    AGILIO_PORT_NONE, &stock);
+    n = diff_nic_receive(port, frame, &ours, &given);
+
+    wrong = learning ? NULL : judge_given(given, n);
+    wrong = wrong ? wrong : diff_judge(&stock, &ours, !n);
+    n_run++;
+    if (wrong && is_clear(n)) {
+        difference(wrong);
+        print_hits();
+        diff_print_frame("frame at port", port + 1, frame->bytes,
+                         frame->len);
+        diff_print_fate("stock", &stock);
+        diff_print_fate("ours", &ours);
+        printf("  given to the host: %"PRIu32"\n", n);
+    }
+    is_clear(n);
+    tally(port, frame);
+}
+
+/* Learns from the base frame 'i'.  The NIC misses what the datapath misses, so
+ * the host meters it, too. */
+static void
+add_flow(void)
+{
+    uint32_t i = n_learned < DIFF_MAX_FLOWS ? n_learned++
+                                            : diff_random(DIFF_MAX_FLOWS);
+    const char *wrong = table.objects && !blurred ? diff_objects_judge()
+                                                  : NULL;
+
+    if (wrong) {
+        difference(wrong);
+    }
+    if (table.objects) {
+        diff_meters_fill();
+    }
+    learning = true;
+    run_frame(base_ports[i], &bases[i]);
+    learning = false;
+    for (size_t j = 0; j < table.n; j++) {
+        if (!table.flows[j]->known) {
+            table.flows[j]->known = true;
+            diff_nic_put(table.flows[j]);
+        }
+    }
+    if (table.objects) {
+        diff_meters_fill();
+    }
 }
 
 static void
@@ -179,6 +284,12 @@ make_table(void)
 {
     flow_limit_vlans(diff_random(3));
     diff_nic_set_max_vlans(flow_vlan_limit);
+    blurred = false;
+    table.loops = !diff_random(16);
+    table.objects = !diff_random(4);
+    if (table.objects) {
+        diff_objects_make();
+    }
     for (size_t i = 0; i < DIFF_MAX_FLOWS; i++) {
         diff_frame_any(&bases[i]);
         base_ports[i] = diff_random(DIFF_N_PORTS);
@@ -206,33 +317,10 @@ change_table(void)
     }
 }
 
-/* ## ----- ##
- * ## Cases ##
- * ## ----- ## */
-
-/* Keeps the books that the host keeps about a flow. */
-static void
-tally(struct diff_flow *flow, const struct diff_frame *frame,
-      const uint16_t tcp_flags[2])
-{
-    flow->n_hits++;
-    flow->tcp_flags |= tcp_flags[0];
-    flow->tcp_flags_both |= tcp_flags[0] & tcp_flags[1];
-    flow->tcp_flags_any |= tcp_flags[0] | tcp_flags[1];
-    if (flow->resident && flow->verdict != AGILIO_ON_NIC) {
-        flow->host.n_packets++;
-        flow->host.n_bytes += frame->len;
-        flow->host.tcp_flags |= tcp_flags[0];
-    }
-}
-
 static void
 run_case(void)
 {
     static struct diff_frame frame;
-    uint16_t tcp_flags[2];
-    struct diff_flow *flow;
-    const char *wrong;
     uint32_t port, i;
 
     i = diff_random(diff_random(16) ? n_learned : DIFF_MAX_FLOWS);
@@ -242,35 +330,18 @@ run_case(void)
     } else {
         diff_frame_any(&frame);
     }
-    diff_stock_send(port, &frame, &stock);
-    diff_nic_send(port, &frame, &ours);
-
-    flow = classify(port, &frame, tcp_flags);
-    if (flow) {
-        tally(flow, &frame, tcp_flags);
-    }
-    wrong = diff_judge(&frame, flow, &stock, &ours);
-    n_run++;
-    if (wrong) {
-        difference(wrong);
-        if (flow) {
-            diff_print_flow(flow);
-        }
-        diff_print_frame("frame at port", port + 1, &frame);
-        diff_print_fate("stock", &stock);
-        diff_print_fate("ours", &ours);
-    }
+    run_frame(port, &frame);
 }
 
 static void
 run_table(uint64_t number)
 {
     uint64_t end = MIN((number + 1) * CASES_PER_TABLE, n_cases);
+    const char *wrong;
     bool changes;
 
     current = number * CASES_PER_TABLE;
     diff_seed(seed * UINT64_C(1000003) + number);
-    diff_judge_start();
     make_table();
     changes = !diff_random(3);
     for (; current < end; current++) {
@@ -280,6 +351,10 @@ run_table(uint64_t number)
         }
     }
     current--;
+    wrong = table.objects && !blurred ? diff_objects_judge() : NULL;
+    if (wrong) {
+        difference(wrong);
+    }
     while (table.n) {
         del_flow(table.flows[0]);
     }
@@ -319,8 +394,9 @@ main(int argc, char *argv[])
         *numbers[i - 1] = strtoull(argv[i], NULL, 10);
     }
     diff_frames_start();
-    diff_stock_start();
     diff_nic_start();
+    diff_dp_start(want);
+    diff_tunnels_start();
     RUN(test_cases);
     RUN(test_coverage);
     diff_print_known();

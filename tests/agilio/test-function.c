@@ -28,6 +28,8 @@ static const struct agl_geometry pf = {
     .n_ports = 8,
     .n_qps = 8,
     .max_flows = 1000,
+    .max_meters = 7,
+    .max_bonds = 3,
     .max_masks = 16,
     .n_workers = 2,
     .control_granules = 256,
@@ -149,6 +151,10 @@ check_extents(const struct agl_geometry *g, const uint8_t *base, uint64_t size)
                g->n_workers * agilio_from_le32(h->n_counters) * 8);
     add_extent(e, &n, h->flows_ofs, (uint64_t) g->n_workers * g->max_flows
                * sizeof(struct agilio_flow_stats));
+    add_extent(e, &n, h->meters_ofs,
+               g->max_meters * sizeof(struct agilio_meter_stats));
+    add_extent(e, &n, h->bonds_ofs, (uint64_t) g->n_workers * g->max_bonds
+               * sizeof(struct agilio_bond_stats));
     add_extent(e, &n, h->qps_ofs, g->n_qps * sizeof(struct agilio_qp));
     qps = (const void *) (base + agilio_from_le64(h->qps_ofs));
     for (uint32_t i = 0; i < g->n_qps; i++) {
@@ -192,6 +198,10 @@ check_region(const struct agl_geometry *g)
     CHECK((uint8_t *) r.ports == base + agilio_from_le64(h->ports_ofs));
     CHECK((uint8_t *) r.counters == base + agilio_from_le64(h->counters_ofs));
     CHECK((uint8_t *) r.flows == base + agilio_from_le64(h->flows_ofs));
+    CHECK(agilio_from_le32(h->max_meters) == g->max_meters);
+    CHECK(agilio_from_le32(h->max_bonds) == g->max_bonds);
+    CHECK((uint8_t *) r.meters == base + agilio_from_le64(h->meters_ofs));
+    CHECK((uint8_t *) r.bonds == base + agilio_from_le64(h->bonds_ofs));
     CHECK((uint8_t *) r.request.ring
           == base + agilio_from_le64(h->control[0].ring_ofs));
     CHECK((uint8_t *) r.reply.ring

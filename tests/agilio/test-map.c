@@ -23,6 +23,8 @@
 
 #define N_PORTS 4
 #define MAX_FLOWS 64
+#define MAX_METERS 16
+#define MAX_BONDS 2
 #define N_WORKERS 3
 
 static const struct agl_geometry geometry = {
@@ -31,6 +33,8 @@ static const struct agl_geometry geometry = {
     .n_qps = N_PORTS,
     .max_flows = MAX_FLOWS,
     .max_masks = 8,
+    .max_meters = MAX_METERS,
+    .max_bonds = MAX_BONDS,
     .n_workers = N_WORKERS,
     .control_granules = 256,
     .packet_granules = 256,
@@ -88,6 +92,7 @@ use_map(const struct agilio_map *map)
     struct agilio_flow_counts counts;
     struct agilio_port_stats stats;
     struct agilio_port port;
+    uint64_t meter[AGILIO_METER_WORDS], bond[AGILIO_BOND_WORDS];
     uint32_t i;
 
     CHECK((uintptr_t) map->ports % AGILIO_CACHE_LINE == 0);
@@ -105,6 +110,12 @@ use_map(const struct agilio_map *map)
     agilio_map_flow_counts(map, map->max_flows / 2, &counts);
     agilio_map_flow_counts(map, map->max_flows - 1, &counts);
     agilio_map_flow_counts(map, map->max_flows, &counts);
+    agilio_map_meter_counts(map, 0, meter);
+    agilio_map_meter_counts(map, map->max_meters - 1, meter);
+    agilio_map_meter_counts(map, map->max_meters, meter);
+    agilio_map_bond_counts(map, 0, bond);
+    agilio_map_bond_counts(map, map->max_bonds - 1, bond);
+    agilio_map_bond_counts(map, map->max_bonds, bond);
     use_ring(map, &map->control[0]);
     use_ring(map, &map->control[1]);
     for (i = 0; i < map->n_qps; i++) {
@@ -127,6 +138,9 @@ test_geometry(void)
     CHECK((const void *) map.ports == nic.ports);
     CHECK((const void *) map.counters == nic.counters);
     CHECK((const void *) map.flows == nic.flows);
+    CHECK(map.max_meters == MAX_METERS && map.max_bonds == MAX_BONDS);
+    CHECK((const void *) map.meters == nic.meters);
+    CHECK((const void *) map.bonds == nic.bonds);
     CHECK(map.packets_fd == -1 && map.nic_packets_fd == -1);
     use_map(&map);
     free(map.qps);
@@ -157,7 +171,7 @@ test_refusals(void)
     start();
     nic.header->abi_min = agilio_to_le16(7);
     nic.header->abi_max = agilio_to_le16(9);
-    check_refusal("ABI versions 7 to 9, we speak 1 to 1");
+    check_refusal("ABI versions 7 to 9, we speak 2 to 2");
     start();
     nic.header->type = agilio_to_le32(AGILIO_FUNCTION_VF);
     check_refusal("not the physical function");
@@ -170,6 +184,12 @@ test_refusals(void)
     start();
     nic.header->n_ports = agilio_to_le32(AGILIO_MAX_PORTS + 1);
     check_refusal("65 ports");
+    start();
+    nic.header->max_meters = agilio_to_le32(65537);
+    check_refusal("65537 meters");
+    start();
+    nic.header->bonds_ofs = agilio_to_le64(nic.size - 64);
+    check_refusal("meters or bonds lie outside");
     start();
     nic.header->control[1].n_granules = agilio_to_le32(0);
     check_refusal("a control ring");
@@ -394,6 +414,37 @@ test_flow_counts(void)
     stop();
 }
 
+static void
+test_meter_and_bond_counts(void)
+{
+    uint64_t meter[AGILIO_METER_WORDS], bond[AGILIO_BOND_WORDS];
+    struct agilio_map map;
+    int i;
+
+    start();
+    nic.meters[5].in.packets = agilio_to_le64(7);
+    nic.meters[5].in.bytes = agilio_to_le64(UINT64_C(1) << 40);
+    nic.meters[5].bands[7].bytes = agilio_to_le64(9);
+    for (i = 0; i < N_WORKERS; i++) {
+        nic.bonds[i * MAX_BONDS + 1].buckets[255] = (struct agilio_count) {
+            .packets = agilio_to_le64(1),
+            .bytes = agilio_to_le64(10 + i),
+        };
+    }
+    CHECK(map_region(&map));
+    agilio_map_meter_counts(&map, 5, meter);
+    CHECK(meter[0] == 7 && meter[1] == UINT64_C(1) << 40);
+    CHECK(meter[2] == 0 && meter[AGILIO_METER_WORDS - 1] == 9);
+    agilio_map_meter_counts(&map, MAX_METERS + 5, meter);
+    CHECK(meter[0] == 0 && meter[AGILIO_METER_WORDS - 1] == 0);
+    agilio_map_bond_counts(&map, 1, bond);
+    CHECK(bond[510] == 3 && bond[511] == 33 && bond[509] == 0);
+    agilio_map_bond_counts(&map, MAX_BONDS + 1, bond);
+    CHECK(bond[511] == 0);
+    free(map.qps);
+    stop();
+}
+
 /* ## ----------- ##
  * ## Descriptors ##
  * ## ----------- ## */
@@ -445,6 +496,7 @@ main(void)
     RUN(test_ports);
     RUN(test_counters);
     RUN(test_flow_counts);
+    RUN(test_meter_and_bond_counts);
     RUN(test_create);
     return summary();
 }

@@ -13,7 +13,8 @@
 
 /* One character for each piece of a body: 2, 4, 8 bytes of number, 'm' a MAC
  * address, 'f' a struct agilio_flow_put with one word of key and of mask and
- * an OUTPUT action, 't' a struct agilio_tracker_entry. */
+ * an OUTPUT action, 't' a struct agilio_tracker_entry, 'b' what follows the id
+ * in a struct agilio_bond_set. */
 struct shape {
     enum agilio_msg_type type;
     uint16_t flags;
@@ -38,7 +39,16 @@ static const struct shape shapes[] = {
     { AGILIO_MSG_FLOW_FLUSH, 0, "", 16 },
     { AGILIO_MSG_FLOW_FLUSH, AGILIO_MSG_F_REPLY, "", 16 },
     { AGILIO_MSG_TRACKER_DUMP, 0, "44", 16 + 8 },
-    { AGILIO_MSG_TRACKER_DUMP, AGILIO_MSG_F_REPLY, "44tt", 16 + 8 + 2 * 160 },
+    { AGILIO_MSG_TRACKER_DUMP, AGILIO_MSG_F_REPLY, "44tt",
+      16 + 8 + 2 * sizeof(struct agilio_tracker_entry) },
+    { AGILIO_MSG_METER_SET, 0, "42244", 16 + 8 + 8 },
+    { AGILIO_MSG_METER_SET, AGILIO_MSG_F_REPLY, "", 16 },
+    { AGILIO_MSG_METER_DEL, 0, "4", 16 + 4 },
+    { AGILIO_MSG_METER_DEL, AGILIO_MSG_F_REPLY, "", 16 },
+    { AGILIO_MSG_BOND_SET, 0, "4b", 16 + 4 + 4 * AGILIO_BOND_BUCKETS },
+    { AGILIO_MSG_BOND_SET, AGILIO_MSG_F_REPLY, "", 16 },
+    { AGILIO_MSG_BOND_DEL, 0, "4", 16 + 4 },
+    { AGILIO_MSG_BOND_DEL, AGILIO_MSG_F_REPLY, "", 16 },
 };
 
 /* The piece number 'i' of a body, of 'n' bytes. */
@@ -86,6 +96,24 @@ get_flow(struct agilio_reader *r)
 }
 
 static void
+put_ports(struct agilio_writer *w)
+{
+    for (uint32_t i = 0; i < AGILIO_BOND_BUCKETS; i++) {
+        agilio_put_u32(w, 0x10000 + i);
+    }
+}
+
+static void
+get_ports(struct agilio_reader *r)
+{
+    for (uint32_t i = 0; i < AGILIO_BOND_BUCKETS; i++) {
+        uint32_t port = agilio_get_u32(r);
+
+        CHECK(port == (r->bad ? 0 : 0x10000 + i));
+    }
+}
+
+static void
 put_piece(struct agilio_writer *w, int i, char piece)
 {
     struct agilio_tracker_entry entry;
@@ -106,6 +134,9 @@ put_piece(struct agilio_writer *w, int i, char piece)
         break;
     case 'f':
         put_flow(w);
+        break;
+    case 'b':
+        put_ports(w);
         break;
     default:
         memset(&entry, i, sizeof entry);
@@ -140,9 +171,13 @@ get_piece(struct agilio_reader *r, int i, char piece)
     case 'f':
         get_flow(r);
         break;
+    case 'b':
+        get_ports(r);
+        break;
     default:
         p = agilio_get_bytes(r, sizeof(struct agilio_tracker_entry));
-        CHECK(r->bad ? p == NULL : p[0] == i && p[159] == i);
+        CHECK(r->bad ? p == NULL : p[0] == i
+              && p[sizeof(struct agilio_tracker_entry) - 1] == i);
     }
 }
 

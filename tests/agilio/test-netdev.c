@@ -12,13 +12,20 @@
 
 #include "agilio-hooks.h"
 #include "agilio-nic.h"
+#include "agilio-residency.h"
+#include "agilio-sample.h"
 #include "agilio-shadow.h"
 #include "agilio.h"
 #include "check.h"
 #include "dp-packet.h"
+#include "dpif.h"
+#include "dummy.h"
 #include "fake-nic.h"
 #include "netdev-offload-provider.h"
 #include "netdev-provider.h"
+#include "netlink.h"
+#include "odp-netlink.h"
+#include "openvswitch/ofpbuf.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
 #include "smap.h"
@@ -114,38 +121,85 @@ set_counters(uint32_t slot, uint64_t base)
     s->tx_dropped = agilio_to_le64(base + 4);
 }
 
-/* A worker of the NIC gives a packet of 'len' bytes to the host. */
+/* A worker of the NIC writes a record of 'len' bytes of frame to the host,
+ * with the 'meta_len' bytes at 'meta'. */
 static void
-to_host(uint32_t slot, uint32_t port_id, uint32_t len, uint32_t recirc_id)
+write_record(uint32_t slot, struct agilio_desc *desc, const void *meta,
+             uint32_t meta_len, uint32_t len)
 {
     struct agilio_ring_end *end = &fake.f->region.qps[slot].to_host;
-    uint32_t meta_len = recirc_id ? sizeof(struct agilio_resume) : 0;
-    struct agilio_resume resume = {
-        .in_port = agilio_to_le32(port_id),
-        .recirc_id = agilio_to_le32(recirc_id),
-    };
-    struct agilio_desc desc = {
-        .len = agilio_to_le32(sizeof desc + meta_len + len),
-        .port = agilio_to_le32(port_id),
-        .meta_len = agilio_to_le16(meta_len),
-        .flags = agilio_to_le16(recirc_id ? AGILIO_DESC_RESUMED : 0),
-    };
-    uint32_t n = agilio_ring_granules(agilio_from_le32(desc.len));
+    uint32_t n = agilio_ring_granules(sizeof *desc + meta_len + len);
     uint8_t frame[256];
 
+    desc->len = agilio_to_le32(sizeof *desc + meta_len + len);
+    desc->meta_len = agilio_to_le16(meta_len);
     memset(frame, len, sizeof frame);
-    agilio_ring_write(end, 0, &desc, sizeof desc);
-    agilio_ring_write(end, sizeof desc, &resume, meta_len);
-    agilio_ring_write(end, sizeof desc + meta_len, frame, len);
+    agilio_ring_write(end, 0, desc, sizeof *desc);
+    if (meta_len) {
+        agilio_ring_write(end, sizeof *desc, meta, meta_len);
+    }
+    agilio_ring_write(end, sizeof *desc + meta_len, frame, len);
     if (agilio_ring_produce(end, n)) {
         agl_function_kick(fake.f, AGILIO_VECTOR_PACKETS);
     }
 }
 
+/* A fresh packet. */
+static void
+to_host(uint32_t slot, uint32_t port_id, uint32_t len)
+{
+    struct agilio_desc desc = { .port = agilio_to_le32(port_id) };
+
+    write_record(slot, &desc, NULL, 0, len);
+}
+
+/* One to be resumed, as from 'in_port'. */
+static void
+to_host_resumed(uint32_t slot, uint32_t port_id, uint32_t len,
+                uint32_t in_port, uint32_t recirc_id)
+{
+    struct agilio_metadata md = {
+        .in_port = agilio_to_le32(in_port),
+        .recirc_id = agilio_to_le32(recirc_id),
+    };
+    struct agilio_desc desc = {
+        .port = agilio_to_le32(port_id),
+        .flags = agilio_to_le16(AGILIO_DESC_RESUMED),
+    };
+
+    write_record(slot, &desc, &md, sizeof md, len);
+}
+
+/* A sampled one, out of a tunnel, with 'n' bytes of actions. */
+static void
+to_host_sampled(uint32_t slot, uint32_t port_id, const void *actions,
+                uint32_t n)
+{
+    struct {
+        struct agilio_metadata md;
+        uint8_t opts[8];
+        uint8_t actions[AGILIO_MAX_SAMPLE];
+    } meta = {
+        .md.in_port = agilio_to_le32(AGILIO_PORT_HOST | 99),
+        .md.tunnel.ip_dst = agilio_to_be32(0x0a000002),
+        .md.tunnel.id = agilio_to_be64(0x77),
+        .md.tunnel.opts_len = sizeof meta.opts,
+        .opts = { 0x01, 0x02, 0x03, 0x01, 0xaa, 0xbb, 0xcc, 0xdd },
+    };
+    struct agilio_desc desc = {
+        .port = agilio_to_le32(port_id),
+        .flags = agilio_to_le16(AGILIO_DESC_RESUMED | AGILIO_DESC_SAMPLED),
+    };
+
+    memcpy(meta.actions, actions, n);
+    write_record(slot, &desc, &meta, offsetof(typeof(meta), actions) + n, 60);
+}
+
 /* Receives a batch: returns the number of packets, -1 if all are to be
- * resumed and 0 for none; '*len' is the length of the first. */
+ * resumed and 0 for none; '*len' is the length of the first, and resumed ones
+ * come from datapath port 'in_port'. */
 static int
-receive(struct netdev_rxq *rxq, uint32_t *len)
+receive_from(struct netdev_rxq *rxq, uint32_t *len, uint32_t in_port)
 {
     struct dp_packet_batch batch;
     int n = 0;
@@ -156,11 +210,22 @@ receive(struct netdev_rxq *rxq, uint32_t *len)
 
         n = dp_packet_batch_size(&batch) * (resumed ? -1 : 1);
         *len = dp_packet_size(batch.packets[0]);
-        CHECK(!resumed
-              || batch.packets[0]->md.in_port.odp_port == u32_to_odp(7));
+        for (int i = 0; resumed && i < -n; i++) {
+            struct pkt_metadata *md = &batch.packets[i]->md;
+
+            CHECK(md->in_port.odp_port == u32_to_odp(in_port));
+            CHECK(md->orig_in_port == u32_to_odp(7));
+        }
         dp_packet_delete_batch(&batch, true);
     }
     return n;
+}
+
+/* The same, where the NIC port, datapath port 7, is the only one. */
+static int
+receive(struct netdev_rxq *rxq, uint32_t *len)
+{
+    return receive_from(rxq, len, 7);
 }
 
 /* Sleeps for at most 'ms' as the main loop does.  True if the queue woke it
@@ -364,31 +429,149 @@ test_receive(void)
 
     /* Bursts are limited, and of one kind. */
     for (i = 0; i < 40; i++) {
-        to_host(0, id, 60 + i, 0);
+        to_host(0, id, 60 + i);
     }
-    to_host(0, id, 200, 5);
-    to_host(0, id, 201, 6);
-    to_host(0, id, 202, 0);
+    to_host_resumed(0, id, 200, id, 5);
+    to_host_resumed(0, id, 201, id, 6);
+    to_host(0, id, 202);
     CHECK(receive(rxq, &len) == NETDEV_MAX_BURST && len == 60);
     CHECK(receive(rxq, &len) == 40 - NETDEV_MAX_BURST && len == 92);
     CHECK(receive(rxq, &len) == -2 && len == 200);
     CHECK(receive(rxq, &len) == 1 && len == 202);
     CHECK(receive(rxq, &len) == 0);
 
+    /* And of one in_port. */
+    to_host_resumed(0, id, 203, AGILIO_PORT_HOST | 8, 0);
+    to_host_resumed(0, id, 204, AGILIO_PORT_HOST | 8, 5);
+    to_host_resumed(0, id, 205, AGILIO_PORT_HOST | 9, 0);
+    to_host_resumed(0, id, 206, id, 5);
+    to_host_resumed(0, id, 207, AGILIO_PORT_HOST | 9, 0);
+    CHECK(receive_from(rxq, &len, 8) == -2 && len == 203);
+    CHECK(receive_from(rxq, &len, 9) == -1 && len == 205);
+    CHECK(receive_from(rxq, &len, 7) == -1 && len == 206);
+    CHECK(receive_from(rxq, &len, 9) == -1 && len == 207);
+    CHECK(receive(rxq, &len) == 0);
+
     /* Bad and stale records are passed over. */
-    to_host(0, id, 13, 0);
-    to_host(0, agilio_port_id(0, 9), 60, 0);
-    to_host(0, id, 61, 0);
+    to_host(0, id, 13);
+    to_host(0, agilio_port_id(0, 9), 60);
+    to_host(0, id, 61);
     CHECK(receive(rxq, &len) == 1 && len == 61);
     CHECK(get_stats(dev).rx_errors == 1);
 
-    to_host(0, id, 62, 0);
+    to_host(0, id, 62);
     CHECK(!netdev_rxq_drain(rxq));
     CHECK(receive(rxq, &len) == 0);
 
     netdev_rxq_close(rxq);
     netdev_close(dev);
     bring_down();
+}
+
+/* ## ------- ##
+ * ## Samples ##
+ * ## ------- ## */
+
+#define SAMPLE_PORT_NO 7
+
+static int n_sampled;
+
+/* What a datapath calls for the userspace action of a sample. */
+static int
+sample_upcall(const struct dp_packet *packet, const struct flow *flow,
+              ovs_u128 *ufid OVS_UNUSED, unsigned int pmd_id OVS_UNUSED,
+              enum dpif_upcall_type type, const struct nlattr *userdata,
+              struct ofpbuf *actions OVS_UNUSED,
+              struct flow_wildcards *wc OVS_UNUSED,
+              struct ofpbuf *put_actions OVS_UNUSED, void *aux OVS_UNUSED)
+{
+    n_sampled++;
+    CHECK(type == DPIF_UC_ACTION);
+    CHECK(dp_packet_size(packet) == 60);
+    CHECK(flow->in_port.odp_port == u32_to_odp(99));
+    CHECK(flow->tunnel.ip_dst == htonl(0x0a000002));
+    CHECK(flow->tunnel.tun_id == htonll(0x77));
+    CHECK(flow->tunnel.metadata.present.len == 8);
+    CHECK(userdata && nl_attr_get_u64(userdata) == 0x1122334455667788);
+    return 0;
+}
+
+static void
+put_sample_actions(struct ofpbuf *actions, uint16_t type)
+{
+    size_t ofs = nl_msg_start_nested(actions, type);
+
+    nl_msg_put_u32(actions, OVS_USERSPACE_ATTR_PID, 0);
+    nl_msg_put_u64(actions, OVS_USERSPACE_ATTR_USERDATA, 0x1122334455667788);
+    nl_msg_end_nested(actions, ofs);
+}
+
+/* Good ones are executed in the main thread; others, of which no harm comes,
+ * are counted. */
+static void
+check_samples(struct netdev_rxq *rxq, uint32_t id)
+{
+    uint64_t n_lost = agilio_sample_n_lost();
+    struct ofpbuf actions;
+    uint32_t len;
+
+    ofpbuf_init(&actions, 0);
+    put_sample_actions(&actions, OVS_ACTION_ATTR_USERSPACE);
+    to_host_sampled(0, id, actions.data, actions.size);
+    to_host(0, id, 61);
+    to_host_sampled(0, id, actions.data, actions.size);
+    CHECK(receive(rxq, &len) == 1 && len == 61);
+    CHECK(receive(rxq, &len) == 0);
+    CHECK(n_sampled == 0);
+    agilio_sample_run();
+    CHECK(n_sampled == 2 && agilio_sample_n_lost() == n_lost);
+
+    /* Cut short, not for userspace, without pid, rubbish. */
+    to_host_sampled(0, id, actions.data, actions.size - 4);
+    ofpbuf_clear(&actions);
+    put_sample_actions(&actions, OVS_ACTION_ATTR_CLONE);
+    to_host_sampled(0, id, actions.data, actions.size);
+    ofpbuf_clear(&actions);
+    nl_msg_put_flag(&actions, OVS_ACTION_ATTR_USERSPACE);
+    to_host_sampled(0, id, actions.data, actions.size);
+    to_host_sampled(0, id, "\xff", 1);
+    CHECK(receive(rxq, &len) == 0);
+    agilio_sample_run();
+    CHECK(n_sampled == 2 && agilio_sample_n_lost() == n_lost + 4);
+    ofpbuf_uninit(&actions);
+}
+
+static void
+test_sampled(void)
+{
+    struct agilio_port_pair pair = {
+        .dpif_type = "dummy",
+        .ref.id = agilio_port_id(0, 1),
+        .odp_port = u32_to_odp(SAMPLE_PORT_NO),
+    };
+    struct netdev_rxq *rxq;
+    struct netdev *dev;
+    struct dpif *dpif;
+
+    CHECK(!dpif_create_and_open("ovs-dummy", "dummy", &dpif));
+    dpif_register_upcall_cb(dpif, sample_upcall, NULL);
+    dpif_enable_upcall(dpif);
+    bring_up();
+    fake_set_port(0, 1, "p0", AGILIO_PORT_LINK_UP);
+    CHECK(!open_netdev("p0", NULL, &dev));
+    CHECK(WAIT_FOR(has_port(dev), 2000));
+    CHECK(!netdev_rxq_open(dev, &rxq, 0));
+
+    agilio_residency_set_ports(&pair, 1);
+    check_samples(rxq, pair.ref.id);
+    agilio_residency_set_ports(NULL, 0);
+
+    netdev_rxq_close(rxq);
+    netdev_close(dev);
+    bring_down();
+    dpif_disable_upcall(dpif);
+    dpif_delete(dpif);
+    dpif_close(dpif);
 }
 
 /* Two ports share the doorbell. */
@@ -413,7 +596,7 @@ test_sleep(void)
     for (i = 0; i < 2; i++) {
         CHECK(receive(rxq[0], &len) == 0);
         CHECK(receive(rxq[1], &len) == 0);
-        to_host(i, agilio_port_id(i, 1), 60, 0);
+        to_host(i, agilio_port_id(i, 1), 60);
         CHECK(sleep_wakes(rxq[0], rxq[1], 1000));
         CHECK(receive(rxq[i], &len) == 1);
         CHECK(receive(rxq[!i], &len) == 0);
@@ -424,7 +607,7 @@ test_sleep(void)
     for (i = 0; i < 2; i++) {
         netdev_rxq_wait(rxq[0]);
         netdev_rxq_wait(rxq[1]);
-        to_host(i, agilio_port_id(i, 1), 60, 0);
+        to_host(i, agilio_port_id(i, 1), 60);
         CHECK(sleep_wakes(rxq[0], rxq[1], 1000));
         CHECK(receive(rxq[!i], &len) == 0);
         CHECK(sleep_wakes(rxq[0], rxq[1], 1000));
@@ -460,7 +643,7 @@ test_broken_ring(void)
     CHECK(receive(rxq, &len) == 0);
     CHECK(WAIT_FOR(!has_port(dev), 1000));
     CHECK(WAIT_FOR(has_port(dev), 3000));       /* With empty rings. */
-    to_host(0, agilio_port_id(0, 1), 60, 0);
+    to_host(0, agilio_port_id(0, 1), 60);
     CHECK(receive(rxq, &len) == 1);
 
     netdev_rxq_close(rxq);
@@ -578,12 +761,14 @@ main(void)
     vlog_set_levels(NULL, VLF_ANY_DESTINATION, VLL_OFF);
     path = xasprintf("/tmp/test-netdev.%d.sock", getpid());
     register_class();
+    dummy_enable("");
 
     RUN(test_config);
     RUN(test_port_comes);
     RUN(test_settings);
     RUN(test_stats);
     RUN(test_receive);
+    RUN(test_sampled);
     RUN(test_sleep);
     RUN(test_broken_ring);
     RUN(test_send);

@@ -5,8 +5,9 @@
  *     test-parse-vs-ovs [N [SEED]]
  *
  * Both read the frames of frames.h, every truncation of them, and N random
- * variants, with all numbers of VLAN tags that a host may parse; any
- * difference is a failure and is printed with its frame in hex.
+ * variants, with all numbers of VLAN tags that a host may parse, with and
+ * without their Ethernet header and other metadata; any difference is a
+ * failure and is printed with its frame in hex.
  */
 
 #include <config.h>
@@ -18,6 +19,7 @@
 
 #include "check.h"
 #include "frames.h"
+#include "pkt/headers.h"
 #include "pkt/key-hash.h"
 #include "pkt/parse.h"
 
@@ -26,13 +28,44 @@
 static int n_cases;
 static unsigned long n_random = 20000;
 
+static void
+tunnel_from_flow(const struct flow_tnl *theirs, struct agilio_tunnel *tnl)
+{
+    tnl->id = theirs->tun_id;
+    tnl->ip_src = theirs->ip_src;
+    tnl->ip_dst = theirs->ip_dst;
+    memcpy(tnl->ipv6_src, &theirs->ipv6_src, sizeof tnl->ipv6_src);
+    memcpy(tnl->ipv6_dst, &theirs->ipv6_dst, sizeof tnl->ipv6_dst);
+    tnl->flags = agilio_to_le16(theirs->flags);
+    tnl->tos = theirs->ip_tos;
+    tnl->ttl = theirs->ip_ttl;
+    tnl->tp_src = theirs->tp_src;
+    tnl->tp_dst = theirs->tp_dst;
+    tnl->gbp_id = theirs->gbp_id;
+    tnl->gbp_flags = theirs->gbp_flags;
+    tnl->opts_len = theirs->metadata.present.len;
+    tnl->erspan_idx = agilio_to_le32(theirs->erspan_idx);
+    tnl->erspan_ver = theirs->erspan_ver;
+    tnl->erspan_dir = theirs->erspan_dir;
+    tnl->erspan_hwid = theirs->erspan_hwid;
+    tnl->gtpu_flags = theirs->gtpu_flags;
+    tnl->gtpu_msgtype = theirs->gtpu_msgtype;
+}
+
 /* What of OVS's view of a packet the NIC has too. */
 static void
 key_from_flow(const struct flow *flow, struct agilio_key *key)
 {
     memset(key, 0, sizeof *key);
-    key->in_port = agilio_to_le32(odp_to_u32(flow->in_port.odp_port));
-    key->recirc_id = agilio_to_le32(flow->recirc_id);
+    key->md.in_port = agilio_to_le32(odp_to_u32(flow->in_port.odp_port));
+    key->md.recirc_id = agilio_to_le32(flow->recirc_id);
+    key->md.dp_hash = agilio_to_le32(flow->dp_hash);
+    key->md.skb_priority = agilio_to_le32(flow->skb_priority);
+    key->md.pkt_mark = agilio_to_le32(flow->pkt_mark);
+    key->md.packet_type = flow->packet_type;
+    tunnel_from_flow(&flow->tunnel, &key->md.tunnel);
+    memcpy(key->tun_opts, flow->tunnel.metadata.opts.gnv,
+           flow->tunnel.metadata.present.len);
     memcpy(key->eth_dst, &flow->dl_dst, sizeof key->eth_dst);
     memcpy(key->eth_src, &flow->dl_src, sizeof key->eth_src);
     key->eth_type = flow->dl_type;
@@ -59,6 +92,7 @@ key_from_flow(const struct flow *flow, struct agilio_key *key)
     memcpy(key->arp_sha, &flow->arp_sha, sizeof key->arp_sha);
     memcpy(key->arp_tha, &flow->arp_tha, sizeof key->arp_tha);
     key->igmp_group = flow->igmp_group_ip4;
+    memcpy(&key->nsh, &flow->nsh, sizeof key->nsh);
 }
 
 static bool
@@ -93,23 +127,108 @@ same_offsets(const struct agl_pkt *pkt, const struct dp_packet *packet,
            && same_number("l3_ofs", pkt->l3_ofs, packet->l3_ofs)
            && same_number("l4_ofs", pkt->l4_ofs, packet->l4_ofs)
            && same_number("l4_len", pkt->l4_len, dp_packet_l4_size(packet))
+           && same_number("pad_len", pkt->pad_len,
+                          dp_packet_l2_pad_size(packet))
+           && same_number("l3_type",
+                          pkt->l3_ofs == AGL_OFS_NONE ? 0 : pkt->l3_type,
+                          ntohs(flow->dl_type))
            && same_number("tcp_flags", pkt->tcp_flags, ntohs(flow->tcp_flags));
+}
+
+/* A packet's metadata, as both have it. */
+struct metadata {
+    struct agilio_metadata ours;
+    uint8_t tun_opts[AGILIO_MAX_TUNNEL_OPTS];
+    struct pkt_metadata theirs;
+};
+
+static void
+random_edges(void *p, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        ((uint8_t *) p)[i] = frame_random_byte();
+    }
+}
+
+/* A tunnel's metadata.  It has a destination, or it is none. */
+static void
+random_tunnel(struct metadata *md)
+{
+    struct flow_tnl *tnl = &md->theirs.tunnel;
+
+    random_edges(tnl, offsetof(struct flow_tnl, metadata));
+    memset(tnl->pad1, 0, sizeof tnl->pad1);
+    tnl->flags |= FLOW_TNL_F_UDPIF;
+    if (frame_random(2)) {
+        tnl->ip_dst = htonl(0x01020304);
+        tnl->ipv6_src = tnl->ipv6_dst = in6addr_any;
+    } else {
+        tnl->ip_dst = tnl->ip_src = 0;
+        tnl->ipv6_dst.s6_addr[0] = 0xfd;
+    }
+    tnl->metadata.present.len = 4 * frame_random(64);
+    random_edges(tnl->metadata.opts.gnv, tnl->metadata.present.len);
+    tunnel_from_flow(tnl, &md->ours.tunnel);
+    memcpy(md->tun_opts, tnl->metadata.opts.gnv, tnl->metadata.present.len);
+}
+
+/* None but the port, or all random; and without an Ethernet header if there is
+ * an 'l3_type'. */
+static void
+make_metadata(struct metadata *md, bool random, uint16_t l3_type)
+{
+    memset(md, 0, sizeof *md);
+    pkt_metadata_init(&md->theirs, u32_to_odp(IN_PORT));
+    md->ours.in_port = agilio_to_le32(IN_PORT);
+    if (l3_type) {
+        md->ours.packet_type = agl_packet_type(l3_type);
+    }
+    if (random) {
+        random_edges(&md->theirs.recirc_id, sizeof md->theirs.recirc_id);
+        random_edges(&md->theirs.dp_hash, sizeof md->theirs.dp_hash);
+        random_edges(&md->theirs.skb_priority,
+                     sizeof md->theirs.skb_priority);
+        random_edges(&md->theirs.pkt_mark, sizeof md->theirs.pkt_mark);
+        md->ours.recirc_id = agilio_to_le32(md->theirs.recirc_id);
+        md->ours.dp_hash = agilio_to_le32(md->theirs.dp_hash);
+        md->ours.skb_priority = agilio_to_le32(md->theirs.skb_priority);
+        md->ours.pkt_mark = agilio_to_le32(md->theirs.pkt_mark);
+    }
+    if (random && frame_random(2)) {
+        random_tunnel(md);
+    }
 }
 
 /* Parses the frame in memory of just its size, for AddressSanitizer. */
 static void
-ours(const uint8_t *bytes, size_t n, uint32_t max_vlans, struct agl_pkt *pkt,
-     struct agilio_key *key)
+ours(const uint8_t *bytes, size_t n, const struct metadata *md,
+     uint32_t max_vlans, struct agl_pkt *pkt, struct agilio_key *key)
 {
     struct agl_parse_options options = { .max_vlans = max_vlans };
 
     memset(key, 0xa5, sizeof *key);
-    pkt->data = malloc(n);
+    memset(pkt, 0xa5, offsetof(struct agl_pkt, room));
+    pkt->data = malloc(n + !n);
     pkt->len = n;
-    pkt->in_port = IN_PORT;
+    pkt->md = md->ours;
+    memcpy(pkt->tun_opts, md->tun_opts, md->ours.tunnel.opts_len);
     memcpy(pkt->data, bytes, n);
     agl_parse(pkt, &options, key);
+    pkt->flow_hash = 0;
+    pkt->has_hash = false;
+    if (agl_pkt_is_hashed(pkt, key)) {
+        agl_pkt_set_hash(pkt, key);
+    }
     free(pkt->data);
+}
+
+/* The hash that OVS gives a packet, or does not, as it parses it. */
+static bool
+same_rss_hash(const struct agl_pkt *pkt, const struct dp_packet *packet)
+{
+    return same_number("has_hash", pkt->has_hash, dp_packet_rss_valid(packet))
+           && same_number("RSS hash", pkt->flow_hash,
+                          pkt->has_hash ? dp_packet_get_rss_hash(packet) : 0);
 }
 
 /* What the host would choose a bucket by. */
@@ -118,12 +237,19 @@ same_hash(const struct agilio_key *key, const struct flow *flow)
 {
     uint32_t hash = agl_key_hash(key);
 
-    return (hash == flow_hash_5tuple(flow, 0)
-            && agl_hash_mix(hash, n_cases) == hash_int(hash, n_cases));
+    return (same_number("hash", hash, flow_hash_5tuple(flow, 0))
+            && same_number("hash with basis", agl_key_hash_basis(key, n_cases),
+                           flow_hash_5tuple(flow, n_cases))
+            && same_number("mixed hash", agl_hash_mix(hash, n_cases),
+                           hash_int(hash, n_cases))
+            && same_number("symmetric hash",
+                           agl_key_hash_symmetric(key, n_cases),
+                           flow_hash_symmetric_l3l4(flow, n_cases, false)));
 }
 
 static void
-compare(const uint8_t *bytes, size_t n, uint32_t max_vlans)
+compare__(const uint8_t *bytes, size_t n, const struct metadata *md,
+          uint32_t max_vlans)
 {
     static struct agl_pkt pkt;
     struct agilio_key key, expected;
@@ -131,22 +257,41 @@ compare(const uint8_t *bytes, size_t n, uint32_t max_vlans)
     struct flow flow;
 
     n_cases++;
-    ours(bytes, n, max_vlans, &pkt, &key);
+    ours(bytes, n, md, max_vlans, &pkt, &key);
 
     packet = dp_packet_clone_data_with_headroom(bytes, n, 128);
-    pkt_metadata_init(&packet->md, u32_to_odp(IN_PORT));
+    packet->md = md->theirs;
+    packet->packet_type = md->ours.packet_type;
     /* flow_limit_vlans(0) would mean "as many as there may be". */
     flow_vlan_limit = max_vlans;
     flow_extract(packet, &flow);
     key_from_flow(&flow, &expected);
 
     if (!same_keys(&key, &expected) || !same_offsets(&pkt, packet, &flow)
-        || !same_hash(&key, &flow)) {
+        || !same_rss_hash(&pkt, packet) || !same_hash(&key, &flow)) {
         n_checks_failed++;
-        printf("with max_vlans=%u: ", max_vlans);
+        printf("with max_vlans=%u, packet_type=0x%x: ", max_vlans,
+               ntohl(md->ours.packet_type));
         frame_print(bytes, n);
     }
     dp_packet_delete(packet);
+}
+
+/* With Ethernet header and without. */
+static void
+compare(const uint8_t *bytes, size_t n, uint32_t max_vlans)
+{
+    struct metadata md;
+
+    make_metadata(&md, false, 0);
+    compare__(bytes, n, &md, max_vlans);
+    if (n >= ETH_HEADER_LEN) {
+        make_metadata(&md, false, bytes[12] << 8 | bytes[13]);
+        if (md.ours.packet_type) {
+            compare__(bytes + ETH_HEADER_LEN, n - ETH_HEADER_LEN, &md,
+                      max_vlans);
+        }
+    }
 }
 
 static void
@@ -203,13 +348,21 @@ every_byte(void)
 static void
 random_variants(void)
 {
+    static const uint16_t types[] = {
+        ETH_TYPE_IP, ETH_TYPE_IPV6, ETH_TYPE_MPLS, ETH_TYPE_NSH, ETH_TYPE_ARP,
+        ETH_TYPE_VLAN_8021Q,
+    };
     uint8_t bytes[FRAME_MAX];
 
     for (unsigned long i = 0; i < n_random && n_checks_failed < 20; i++) {
         const struct frame *frame = &frames[frame_random(N_FRAMES)];
         size_t n = frame_mutate(bytes, frame_decode(frame->hex, bytes));
+        uint16_t l3_type = frame_random(2) ? types[frame_random(6)] : 0;
+        struct metadata md;
 
         compare(bytes, n, frame_random(3));
+        make_metadata(&md, true, l3_type);
+        compare__(bytes, n, &md, 2);
     }
 }
 

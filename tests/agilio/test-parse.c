@@ -22,7 +22,7 @@ parse_bytes(const uint8_t *bytes, size_t n, uint32_t max_vlans)
     memset(&key, 0xa5, sizeof key);
     pkt.data = malloc(n + !n);
     pkt.len = (uint32_t) n;
-    pkt.in_port = 0x10002;
+    pkt.md.in_port = agilio_to_le32(0x10002);
     memcpy(pkt.data, bytes, n);
     agl_parse(&pkt, &options, &key);
     free(pkt.data);
@@ -87,7 +87,10 @@ pool(void)
 
     a->data -= 6;
     a->len = 4;
-    a->in_port = 7;
+    a->rx_port = 7;
+    a->md.pkt_mark = agilio_to_le32(9);
+    a->md.tunnel.opts_len = 4;
+    memcpy(a->tun_opts, "opts", 4);
     a->l3_ofs = 2;
     memcpy(a->data, "abc", 4);
     CHECK(!agl_pool_reserve(&pool, 2) && agl_pool_reserve(&pool, 1));
@@ -96,7 +99,9 @@ pool(void)
     CHECK(agl_pool_reserve(&pool, 0) && !pool.n_reserved);
     CHECK(b && b != a && b->len == 4 && !memcmp(b->data, "abc", 4));
     CHECK(b->data == b->room + AGL_PKT_HEADROOM - 6);
-    CHECK(b->in_port == 7 && b->l3_ofs == 2 && b->l4_ofs == NONE);
+    CHECK(b->rx_port == 7 && b->l3_ofs == 2 && b->l4_ofs == NONE);
+    CHECK(agilio_from_le32(b->md.pkt_mark) == 9);
+    CHECK(b->md.tunnel.opts_len == 4 && !memcmp(b->tun_opts, "opts", 4));
 
     CHECK(!agl_pkt_new(&pool) && !pool.n_free);
     agl_pkt_free(&pool, a);
@@ -115,13 +120,15 @@ push_pull(void)
     p->l2_5_ofs = NONE;
     p->l3_ofs = 2;
     p->l4_ofs = 10;
-    agl_pkt_push(p, AGL_PKT_HEADROOM);
+    CHECK(!agl_pkt_push(p, AGL_PKT_HEADROOM + 1));
+    CHECK(p->len == 20 && p->l3_ofs == 2);
+    CHECK(agl_pkt_push(p, AGL_PKT_HEADROOM) && !agl_pkt_push(p, 1));
     CHECK(p->data == p->room && p->len == 20 + AGL_PKT_HEADROOM);
     CHECK(p->l2_5_ofs == NONE && p->l3_ofs == 2 + AGL_PKT_HEADROOM);
     agl_pkt_pull(p, AGL_PKT_HEADROOM);
     CHECK(p->len == 20 && p->l3_ofs == 2 && p->l4_ofs == 10);
     agl_pkt_pull(p, 4);
-    CHECK(p->l2_5_ofs == NONE && p->l3_ofs == NONE && p->l4_ofs == 6);
+    CHECK(p->l2_5_ofs == NONE && p->l3_ofs == 0xfffe && p->l4_ofs == 6);
     free(p);
 }
 
@@ -129,7 +136,7 @@ static void
 ethernet(void)
 {
     parse("loopback");
-    CHECK(agilio_from_le32(key.in_port) == 0x10002 && !key.recirc_id);
+    CHECK(agilio_from_le32(key.md.in_port) == 0x10002 && !key.md.recirc_id);
     CHECK(is_mac(key.eth_dst, 2) && is_mac(key.eth_src, 1));
     CHECK(is16(key.eth_type, 0x9000) && are_offsets(NONE, 14, NONE, 0));
 
@@ -142,8 +149,74 @@ ethernet(void)
     CHECK(is16(key.eth_type, 0x05ff) && are_offsets(NONE, 14, NONE, 0));
     parse("llc short");
     CHECK(is16(key.eth_type, 0x05ff));
+}
+
+static void
+nsh(void)
+{
     parse("nsh");
     CHECK(is16(key.eth_type, 0x894f) && are_offsets(NONE, 14, NONE, 0));
+    CHECK(!key.nsh.flags && key.nsh.ttl == 63 && key.nsh.mdtype == 1);
+    CHECK(key.nsh.np == 3 && is32(key.nsh.path_hdr, 0x00000aff));
+    CHECK(is32(key.nsh.context[0], 1) && is32(key.nsh.context[3], 4));
+    parse("nsh md2");
+    CHECK(key.nsh.flags == 2 && key.nsh.ttl == 1 && key.nsh.mdtype == 2);
+    CHECK(key.nsh.np == 1 && is32(key.nsh.path_hdr, 0x12345678));
+    CHECK(is_zero(key.nsh.context, sizeof key.nsh.context));
+    parse("nsh version");
+    CHECK(is16(key.eth_type, 0x894f) && is_zero(&key.nsh, sizeof key.nsh));
+    parse("nsh md1 short");
+    CHECK(is_zero(&key.nsh, sizeof key.nsh));
+    parse("nsh too long");
+    CHECK(is_zero(&key.nsh, sizeof key.nsh));
+}
+
+/* Without Ethernet header, metadata says what there is. */
+static void
+layer_3(void)
+{
+    uint8_t bytes[FRAME_MAX];
+    size_t n = frame_get("tcp4 padded", bytes);
+
+    pkt.md.packet_type = agilio_to_be32(0x10800);
+    parse_bytes(bytes + 14, n - 14, 2);
+    CHECK(is32(key.md.packet_type, 0x10800) && is16(key.eth_type, 0x0800));
+    CHECK(is_zero(key.eth_dst, 6) && is_zero(key.eth_src, 6));
+    CHECK(is16(key.tp_src, 1000) && are_offsets(NONE, 0, 20, 20));
+    CHECK(pkt.pad_len == 10 && pkt.l3_type == 0x0800);
+
+    n = frame_get("mpls 2", bytes);
+    pkt.md.packet_type = agilio_to_be32(0x18847);
+    parse_bytes(bytes + 14, n - 14, 2);
+    CHECK(is32(key.mpls_lse[1], 0x00020140) && are_offsets(0, 8, NONE, 0));
+    pkt.md.packet_type = agilio_to_be32(0x1894f);
+    n = frame_get("nsh", bytes);
+    parse_bytes(bytes + 14, n - 14, 2);
+    CHECK(key.nsh.ttl == 63 && are_offsets(NONE, 0, NONE, 0));
+    parse_bytes(bytes, 0, 2);
+    CHECK(is16(key.eth_type, 0x894f) && are_offsets(NONE, 0, NONE, 0));
+    pkt.md.packet_type = 0;
+}
+
+/* All metadata is in the key, and of the tunnel's options as many as there
+ * are. */
+static void
+metadata(void)
+{
+    static const uint8_t opts[] = { 1, 2, 3, 4 };
+    uint8_t bytes[FRAME_MAX];
+
+    memset(&pkt.md, 0x5a, sizeof pkt.md);
+    pkt.md.packet_type = 0;
+    pkt.md.tunnel.opts_len = sizeof opts;
+    memset(pkt.tun_opts, 0xa5, sizeof pkt.tun_opts);
+    memcpy(pkt.tun_opts, opts, sizeof opts);
+    parse_bytes(bytes, frame_get("udp4", bytes), 2);
+    CHECK(!memcmp(&key.md, &pkt.md, sizeof key.md));
+    CHECK(!memcmp(key.tun_opts, opts, sizeof opts));
+    CHECK(is_zero(key.tun_opts + sizeof opts,
+                  sizeof key.tun_opts - sizeof opts));
+    memset(&pkt.md, 0, sizeof pkt.md);
 }
 
 static void
@@ -300,7 +373,9 @@ truncated(void)
         for (size_t n = 0; n <= whole; n++) {
             parse_bytes(bytes, n, 2);
             CHECK(is_zero(key.pad0, sizeof key.pad0)
-                  && is_zero(key.pad1, sizeof key.pad1));
+                  && is_zero(key.pad1, sizeof key.pad1)
+                  && is_zero(key.pad2, sizeof key.pad2)
+                  && is_zero(key.pad3, sizeof key.pad3));
             CHECK((n < 14) == (pkt.l3_ofs == NONE));
             CHECK(pkt.l3_ofs == NONE || pkt.l3_ofs <= n);
             CHECK(pkt.l4_ofs == NONE || pkt.l4_ofs + pkt.l4_len <= (int) n);
@@ -314,6 +389,9 @@ main(void)
     RUN(pool);
     RUN(push_pull);
     RUN(ethernet);
+    RUN(nsh);
+    RUN(layer_3);
+    RUN(metadata);
     RUN(vlan);
     RUN(mpls);
     RUN(arp);

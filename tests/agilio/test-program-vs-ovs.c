@@ -4,13 +4,14 @@
  *
  *     test-program-vs-ovs [N [SEED]]
  *
- * N times, a random program of up to four actions runs on a random variant of
- * a frame of frames.h: here by agl_program_run(), there, in Netlink form, by
- * odp_execute_actions().  The frames that come out must be the same.
+ * N times, random actions, nested ones too, are executed on a random variant
+ * of a frame of frames.h, with its Ethernet header or without: here by
+ * agl_program_run(), after translation, there by odp_execute_actions().  The
+ * packets that come out must be the same, and what is known of them.
  *
- * OVS's SET actions trust that the flow matched on the header and write to
- * memory at random without one.  Where the packet does not have it, the NIC
- * must leave the packet alone and OVS is not asked.
+ * The actions are also executed one by one while they are made, on a packet
+ * that goes ahead, and by what OVS knows of that packet each is judged: see
+ * random-actions.h.
  */
 
 #include <config.h>
@@ -24,280 +25,173 @@
 #include "packets.h"
 
 #include "action/program.h"
+#include "agilio-translate.h"
 #include "check.h"
 #include "frames.h"
+#include "pkt/headers.h"
 #include "pkt/key-hash.h"
 #include "pkt/parse.h"
+#include "random-actions.h"
 
-#define MAX_ACTIONS 4
-#define OUT_PORT 0x10001
+#define MAX_ACTIONS 6
+#define MAX_DEPTH 3
+#define MAX_OUT AGILIO_MAX_OUTPUTS
 #define TAILROOM 4096           /* Zeros behind the frame, for OVS to read. */
+#define HEADROOM 2048
+#define RECIRC_PORT UINT32_C(0x80000000)
 
 static unsigned long n_random = 20000;
 
-/* ## -------------------------------- ##
- * ## One action, in both of its forms ##
- * ## -------------------------------- ## */
+/* ## -------------- ##
+ * ## Making a list. ##
+ * ## -------------- ## */
 
-union wire_action {
-    struct agilio_action action;
-    struct agilio_action_output output;
-    struct agilio_action_push_vlan push_vlan;
-    struct agilio_action_pop_vlan pop_vlan;
-    struct agilio_action_set_eth set_eth;
-    struct agilio_action_set_ipv4 set_ipv4;
-    struct agilio_action_set_ipv6 set_ipv6;
-    struct agilio_action_set_ports set_ports;
-    struct agilio_action_set_icmp set_icmp;
-    struct agilio_action_set_arp set_arp;
-    struct agilio_action_set_nd set_nd;
-    struct agilio_action_hash hash;
+/* The actions for the NIC, and those for OVS. */
+struct program {
+    struct ofpbuf ours, theirs;
 };
 
-/* Random operands.  All ones and all zeros are frequent: they are the masks
- * that are used most, and where checksums go wrong. */
-static void
-random_field(void *field, size_t n)
-{
-    uint32_t kind = frame_random(4);
+static void make_actions(struct program *, struct ahead *, int depth);
 
-    for (size_t i = 0; i < n; i++) {
-        ((uint8_t *) field)[i] = kind == 0 ? 0
-                                 : kind == 1 ? 0xff : frame_random(256);
-    }
+static struct ahead
+copy_ahead(const struct ahead *a)
+{
+    struct ahead copy = *a;
+
+    copy.packet = dp_packet_clone(a->packet);
+    copy.tail = 0;
+    return copy;
 }
 
-/* A value and its mask; the value has no bit that the mask has not, as OVS
- * wants it. */
-static void
-random_masked(void *value_, void *mask_, size_t n)
-{
-    uint8_t *value = value_, *mask = mask_;
-
-    random_field(value, n);
-    random_field(mask, n);
-    for (size_t i = 0; i < n; i++) {
-        value[i] &= mask[i];
-    }
-}
-
-#define RANDOM_MASKED(SET, FIELD) \
-    random_masked(&(SET)->FIELD, &(SET)->FIELD##_mask, sizeof (SET)->FIELD)
-#define COPY(KEY, MASK, THEIRS, SET, OURS)                                  \
-    (memcpy(&(KEY)->THEIRS, &(SET)->OURS, sizeof (KEY)->THEIRS),            \
-     memcpy(&(MASK)->THEIRS, &(SET)->OURS##_mask, sizeof (MASK)->THEIRS))
-
-/* Appends a masked set of key attribute 'type'; 'pair' is key and mask. */
-static void
-put_set_masked(struct ofpbuf *odp, uint16_t type, const void *pair, size_t n)
-{
-    size_t ofs = nl_msg_start_nested(odp, OVS_ACTION_ATTR_SET_MASKED);
-
-    nl_msg_put_unspec(odp, type, pair, n);
-    nl_msg_end_nested(odp, ofs);
-}
-
-static void
-make_push_vlan(union wire_action *a, struct ofpbuf *odp)
-{
-    struct ovs_action_push_vlan vlan;
-
-    a->push_vlan.tpid = htons(frame_random(2) ? 0x8100 : 0x88a8);
-    random_field(&a->push_vlan.tci, sizeof a->push_vlan.tci);
-    vlan.vlan_tpid = a->push_vlan.tpid;
-    vlan.vlan_tci = a->push_vlan.tci;
-    nl_msg_put_unspec(odp, OVS_ACTION_ATTR_PUSH_VLAN, &vlan, sizeof vlan);
-}
-
-static void
-make_pop_vlan(union wire_action *a OVS_UNUSED, struct ofpbuf *odp)
-{
-    nl_msg_put_flag(odp, OVS_ACTION_ATTR_POP_VLAN);
-}
-
-static void
-make_set_eth(union wire_action *a, struct ofpbuf *odp)
-{
-    struct agilio_action_set_eth *set = &a->set_eth;
-    struct ovs_key_ethernet pair[2];
-
-    RANDOM_MASKED(set, src);
-    RANDOM_MASKED(set, dst);
-    COPY(&pair[0], &pair[1], eth_src, set, src);
-    COPY(&pair[0], &pair[1], eth_dst, set, dst);
-    put_set_masked(odp, OVS_KEY_ATTR_ETHERNET, pair, sizeof pair);
-}
-
-static void
-make_set_ipv4(union wire_action *a, struct ofpbuf *odp)
-{
-    struct agilio_action_set_ipv4 *set = &a->set_ipv4;
-    struct ovs_key_ipv4 pair[2];
-
-    memset(pair, 0, sizeof pair);
-    RANDOM_MASKED(set, src);
-    RANDOM_MASKED(set, dst);
-    RANDOM_MASKED(set, tos);
-    RANDOM_MASKED(set, ttl);
-    COPY(&pair[0], &pair[1], ipv4_src, set, src);
-    COPY(&pair[0], &pair[1], ipv4_dst, set, dst);
-    COPY(&pair[0], &pair[1], ipv4_tos, set, tos);
-    COPY(&pair[0], &pair[1], ipv4_ttl, set, ttl);
-    put_set_masked(odp, OVS_KEY_ATTR_IPV4, pair, sizeof pair);
-}
-
-static void
-make_set_ipv6(union wire_action *a, struct ofpbuf *odp)
-{
-    struct agilio_action_set_ipv6 *set = &a->set_ipv6;
-    struct ovs_key_ipv6 pair[2];
-
-    memset(pair, 0, sizeof pair);
-    RANDOM_MASKED(set, src);
-    RANDOM_MASKED(set, dst);
-    RANDOM_MASKED(set, label);
-    RANDOM_MASKED(set, tclass);
-    RANDOM_MASKED(set, hlimit);
-    set->label &= htonl(IPV6_LABEL_MASK);
-    set->label_mask &= htonl(IPV6_LABEL_MASK);
-    COPY(&pair[0], &pair[1], ipv6_src, set, src);
-    COPY(&pair[0], &pair[1], ipv6_dst, set, dst);
-    COPY(&pair[0], &pair[1], ipv6_label, set, label);
-    COPY(&pair[0], &pair[1], ipv6_tclass, set, tclass);
-    COPY(&pair[0], &pair[1], ipv6_hlimit, set, hlimit);
-    put_set_masked(odp, OVS_KEY_ATTR_IPV6, pair, sizeof pair);
-}
-
-static void
-make_set_ports(union wire_action *a, struct ofpbuf *odp, uint16_t key_type)
-{
-    struct agilio_action_set_ports *set = &a->set_ports;
-    struct ovs_key_tcp pair[2]; /* UDP and SCTP look the same. */
-
-    RANDOM_MASKED(set, src);
-    RANDOM_MASKED(set, dst);
-    COPY(&pair[0], &pair[1], tcp_src, set, src);
-    COPY(&pair[0], &pair[1], tcp_dst, set, dst);
-    put_set_masked(odp, key_type, pair, sizeof pair);
-}
-
-static void
-make_set_tcp(union wire_action *a, struct ofpbuf *odp)
-{
-    make_set_ports(a, odp, OVS_KEY_ATTR_TCP);
-}
-
-static void
-make_set_udp(union wire_action *a, struct ofpbuf *odp)
-{
-    make_set_ports(a, odp, OVS_KEY_ATTR_UDP);
-}
-
-static void
-make_set_sctp(union wire_action *a, struct ofpbuf *odp)
-{
-    make_set_ports(a, odp, OVS_KEY_ATTR_SCTP);
-}
-
-/* OVS has no masks here. */
-static void
-make_set_icmp(union wire_action *a, struct ofpbuf *odp)
-{
-    struct agilio_action_set_icmp *set = &a->set_icmp;
-    struct ovs_key_icmp key;
-    size_t ofs;
-
-    random_field(&set->type, sizeof set->type);
-    random_field(&set->code, sizeof set->code);
-    set->type_mask = set->code_mask = UINT8_MAX;
-    key.icmp_type = set->type;
-    key.icmp_code = set->code;
-    ofs = nl_msg_start_nested(odp, OVS_ACTION_ATTR_SET);
-    nl_msg_put_unspec(odp, OVS_KEY_ATTR_ICMP, &key, sizeof key);
-    nl_msg_end_nested(odp, ofs);
-}
-
-static void
-make_set_arp(union wire_action *a, struct ofpbuf *odp)
-{
-    struct agilio_action_set_arp *set = &a->set_arp;
-    struct ovs_key_arp pair[2];
-
-    memset(pair, 0, sizeof pair);
-    RANDOM_MASKED(set, spa);
-    RANDOM_MASKED(set, tpa);
-    RANDOM_MASKED(set, sha);
-    RANDOM_MASKED(set, tha);
-    RANDOM_MASKED(set, op);
-    COPY(&pair[0], &pair[1], arp_sip, set, spa);
-    COPY(&pair[0], &pair[1], arp_tip, set, tpa);
-    COPY(&pair[0], &pair[1], arp_sha, set, sha);
-    COPY(&pair[0], &pair[1], arp_tha, set, tha);
-    COPY(&pair[0], &pair[1], arp_op, set, op);
-    put_set_masked(odp, OVS_KEY_ATTR_ARP, pair, sizeof pair);
-}
-
-static void
-make_set_nd(union wire_action *a, struct ofpbuf *odp)
-{
-    struct agilio_action_set_nd *set = &a->set_nd;
-    struct ovs_key_nd pair[2];
-
-    memset(pair, 0, sizeof pair);
-    RANDOM_MASKED(set, target);
-    RANDOM_MASKED(set, sll);
-    RANDOM_MASKED(set, tll);
-    COPY(&pair[0], &pair[1], nd_target, set, target);
-    COPY(&pair[0], &pair[1], nd_sll, set, sll);
-    COPY(&pair[0], &pair[1], nd_tll, set, tll);
-    put_set_masked(odp, OVS_KEY_ATTR_ND, pair, sizeof pair);
-}
-
-static void
-make_hash(union wire_action *a, struct ofpbuf *odp)
-{
-    struct ovs_action_hash *hash;
-
-    hash = nl_msg_put_unspec_uninit(odp, OVS_ACTION_ATTR_HASH, sizeof *hash);
-    hash->hash_alg = OVS_HASH_ALG_L4;
-    hash->hash_basis = frame_random(UINT32_MAX);
-    a->hash.basis = agilio_to_le32(hash->hash_basis);
-}
-
-/* Not the ways that a packet goes, which odp_execute_actions() does not. */
-static void (*const makers[AGILIO_N_ACTIONS])(union wire_action *,
-                                              struct ofpbuf *) = {
-    [AGILIO_ACTION_PUSH_VLAN] = make_push_vlan,
-    [AGILIO_ACTION_POP_VLAN] = make_pop_vlan,
-    [AGILIO_ACTION_SET_ETH] = make_set_eth,
-    [AGILIO_ACTION_SET_IPV4] = make_set_ipv4,
-    [AGILIO_ACTION_SET_IPV6] = make_set_ipv6,
-    [AGILIO_ACTION_SET_TCP] = make_set_tcp,
-    [AGILIO_ACTION_SET_UDP] = make_set_udp,
-    [AGILIO_ACTION_SET_SCTP] = make_set_sctp,
-    [AGILIO_ACTION_SET_ICMP] = make_set_icmp,
-    [AGILIO_ACTION_SET_ARP] = make_set_arp,
-    [AGILIO_ACTION_SET_ND] = make_set_nd,
-    [AGILIO_ACTION_HASH] = make_hash,
-};
-
-/* True if OVS may be asked to run an action of 'type' on the packet. */
 static bool
-is_fit(uint16_t type, const struct dp_packet *packet, const struct flow *flow)
+is_symmetric(const struct nlattr *action)
 {
-    switch (type) {
-    case AGILIO_ACTION_SET_IPV4:
-        return flow->dl_type == htons(ETH_TYPE_IP)
-               && packet->l4_ofs != UINT16_MAX;
-    case AGILIO_ACTION_SET_IPV6:
-        return flow->dl_type == htons(ETH_TYPE_IPV6)
-               && packet->l4_ofs != UINT16_MAX;
-    case AGILIO_ACTION_SET_ARP:
-        return (flow->dl_type == htons(ETH_TYPE_ARP)
-                || flow->dl_type == htons(ETH_TYPE_RARP))
-               && dp_packet_l3_size(packet) >= ARP_ETH_HEADER_LEN;
-    default:
+    const struct ovs_action_hash *hash = nl_attr_get(action);
+
+    return hash->hash_alg == OVS_HASH_ALG_SYM_L4;
+}
+
+/* Has OVS do one action.  False if that was the packet's end. */
+static bool
+go_ahead(struct ahead *a, const struct nlattr *action)
+{
+    uint16_t type = nl_attr_type(action);
+    bool had_hash = dp_packet_rss_valid(a->packet);
+    struct dp_packet_batch batch;
+    struct flow flow;
+
+    dp_packet_batch_init_packet(&batch, a->packet);
+    odp_execute_actions(NULL, &batch, false, action,
+                        NLA_ALIGN(action->nla_len), NULL);
+    if (dp_packet_batch_is_empty(&batch)) {
+        a->packet = NULL;
+        return false;
+    }
+    if (type == OVS_ACTION_ATTR_PUSH_NSH) {
+        a->l3_type = ETH_TYPE_NSH;
+    } else if (type == OVS_ACTION_ATTR_HASH
+               && (!had_hash || is_symmetric(action))) {
+        flow_extract(a->packet, &flow);         /* As that has done. */
+        a->l3_type = ntohs(flow.dl_type);
+    }
+    return true;
+}
+
+/* One that has no others in it.  False if that was the packet's end. */
+static bool
+make_simple(struct program *p, struct ahead *a)
+{
+    struct kind *kind = &kinds[frame_random(ARRAY_SIZE(kinds))];
+    enum answer answer = kind->judge(a);
+    size_t ofs = p->ours.size;
+    const struct nlattr *action;
+
+    kind->n[answer]++;
+    if (answer == SKIP) {
         return true;
+    }
+    kind->make(&p->ours);
+    if (answer == LEAVE) {
+        return true;
+    }
+    action = ofpbuf_at_assert(&p->ours, ofs, NLA_HDRLEN);
+    ofpbuf_put(&p->theirs, action, p->ours.size - ofs);
+    return go_ahead(a, action);
+}
+
+static void
+start_nested(struct program *p, uint16_t type, size_t ofs[2])
+{
+    ofs[0] = nl_msg_start_nested(&p->ours, type);
+    ofs[1] = nl_msg_start_nested(&p->theirs, type);
+}
+
+static void
+end_nested(struct program *p, size_t ofs[2])
+{
+    nl_msg_end_nested(&p->ours, ofs[0]);
+    nl_msg_end_nested(&p->theirs, ofs[1]);
+}
+
+static void
+make_block(struct program *p, const struct ahead *a, uint16_t type, int depth)
+{
+    struct ahead copy = copy_ahead(a);
+    size_t ofs[2];
+
+    start_nested(p, type, ofs);
+    make_actions(p, &copy, depth);
+    end_nested(p, ofs);
+    dp_packet_delete(copy.packet);
+}
+
+/* One that has. */
+static void
+make_nested(struct program *p, const struct ahead *a, int depth)
+{
+    uint32_t probability = frame_random(2) ? UINT32_MAX : 0;
+    uint16_t len = frame_random(80);
+    size_t ofs[2];
+
+    switch (frame_random(3)) {
+    case 0:
+        make_block(p, a, OVS_ACTION_ATTR_CLONE, depth);
+        break;
+    case 1:
+        start_nested(p, OVS_ACTION_ATTR_SAMPLE, ofs);
+        nl_msg_put_u32(&p->ours, OVS_SAMPLE_ATTR_PROBABILITY, probability);
+        nl_msg_put_u32(&p->theirs, OVS_SAMPLE_ATTR_PROBABILITY, probability);
+        make_block(p, a, OVS_SAMPLE_ATTR_ACTIONS, depth);
+        end_nested(p, ofs);
+        break;
+    default:
+        start_nested(p, OVS_ACTION_ATTR_CHECK_PKT_LEN, ofs);
+        nl_msg_put_u16(&p->ours, OVS_CHECK_PKT_LEN_ATTR_PKT_LEN, len);
+        nl_msg_put_u16(&p->theirs, OVS_CHECK_PKT_LEN_ATTR_PKT_LEN, len);
+        make_block(p, a, OVS_CHECK_PKT_LEN_ATTR_ACTIONS_IF_GREATER, depth);
+        make_block(p, a, OVS_CHECK_PKT_LEN_ATTR_ACTIONS_IF_LESS_EQUAL, depth);
+        end_nested(p, ofs);
+        break;
+    }
+}
+
+/* Makes random actions, for as long as there is a packet. */
+static void
+make_actions(struct program *p, struct ahead *a, int depth)
+{
+    for (uint32_t n = frame_random(MAX_ACTIONS + 1); n; n--) {
+        if (depth < MAX_DEPTH && !frame_random(8)) {
+            make_nested(p, a, depth + 1);
+        } else if (!make_simple(p, a)) {
+            return;
+        }
+    }
+    if (frame_random(8) && judge_output(a) == ASK) {
+        size_t ofs = p->ours.size;
+
+        make_output(&p->ours);
+        ofpbuf_put(&p->theirs, ofpbuf_at_assert(&p->ours, ofs, NLA_HDRLEN),
+                   p->ours.size - ofs);
     }
 }
 
@@ -305,147 +199,290 @@ is_fit(uint16_t type, const struct dp_packet *packet, const struct flow *flow)
  * ## A frame, two ways ##
  * ## ----------------- ## */
 
-struct sink {
-    struct agl_run run;
-    struct agl_pkt *pkt;        /* What was output last. */
-};
+/* What came out of the NIC, and what of OVS. */
+static struct {
+    uint32_t port[MAX_OUT];
+    struct agl_pkt *pkt[MAX_OUT];
+    size_t n, n_dropped;
+} ours;
+static struct {
+    uint32_t port[MAX_OUT];
+    struct dp_packet *packet[MAX_OUT];
+    bool cut[MAX_OUT];
+    size_t n;
+} theirs;
+
+static struct agl_pkt *memory[MAX_OUT + 1];
+static struct agl_pool pool;
 
 static void
-catch_output(struct agl_run *run, uint32_t port, struct agl_pkt *pkt)
+catch_output(struct agl_run *run OVS_UNUSED, uint32_t port,
+             struct agl_pkt *pkt)
 {
-    CHECK(port == OUT_PORT);
-    ((struct sink *) run)->pkt = pkt;
+    ours.port[ours.n] = port;
+    ours.pkt[ours.n++] = pkt;
+}
+
+static void
+catch_recirc(struct agl_run *run, struct agl_pkt *pkt)
+{
+    catch_output(run, RECIRC_PORT, pkt);
+}
+
+static void
+catch_drop(struct agl_run *run OVS_UNUSED, enum agilio_counter reason,
+           struct agl_pkt *pkt)
+{
+    CHECK(reason == AGILIO_COUNTER_DROP_NSH);
+    ours.n_dropped++;
+    agl_pkt_free(&pool, pkt);
+}
+
+/* What dpif-netdev does with cuts and copies (odp_execute_cb). */
+static void
+do_theirs(void *aux OVS_UNUSED, struct dp_packet_batch *batch,
+          const struct nlattr *a, bool steal)
+{
+    bool is_output = nl_attr_type(a) == OVS_ACTION_ATTR_OUTPUT;
+    struct dp_packet_batch copies;
+    struct dp_packet *packet;
+
+    if (!steal) {
+        dp_packet_batch_clone(&copies, batch);
+        if (is_output) {
+            dp_packet_batch_reset_cutlen(batch);
+        }
+        batch = &copies;
+    }
+    DP_PACKET_BATCH_FOR_EACH (i, packet, batch) {
+        theirs.cut[theirs.n] = is_output && batch->trunc;
+        if (!is_output) {
+            packet->md.recirc_id = nl_attr_get_u32(a);
+        }
+        theirs.port[theirs.n] = is_output ? nl_attr_get_u32(a) : RECIRC_PORT;
+        theirs.packet[theirs.n++] = packet;
+    }
+    if (is_output) {
+        dp_packet_batch_apply_cutlen(batch);
+    }
 }
 
 /* Puts the frame to the very end of the packet's memory, where a step too far
  * is seen by AddressSanitizer, and parses it. */
-static void
-start_ours(struct agl_pkt *pkt, const uint8_t *bytes, size_t n)
+static struct agl_pkt *
+start_ours(const uint8_t *bytes, size_t n, uint16_t l3_type)
 {
-    struct agl_parse_options options = { .max_vlans = 2 };
+    static const struct agl_parse_options options = { .max_vlans = 2 };
     struct agilio_key key;
+    struct agl_pkt *pkt;
 
-    memset(pkt, 0, offsetof(struct agl_pkt, room));
+    memset(&pool, 0, sizeof pool);
+    for (size_t i = 0; i < ARRAY_SIZE(memory); i++) {
+        agl_pkt_free(&pool, memory[i]);
+    }
+    pool.n = ARRAY_SIZE(memory);
+    pkt = agl_pkt_new(&pool);
     pkt->data = pkt->room + sizeof pkt->room - n;
     pkt->len = n;
     memcpy(pkt->data, bytes, n);
+    if (l3_type) {
+        pkt->md.packet_type = agl_packet_type(l3_type);
+    }
     agl_parse(pkt, &options, &key);
-    pkt->flow_hash = agl_key_hash(&key);
+    agl_pkt_set_hash(pkt, &key);
+    return pkt;
 }
 
 static struct dp_packet *
-start_theirs(const uint8_t *bytes, size_t n, struct flow *flow)
+start_theirs(const uint8_t *bytes, size_t n, uint16_t l3_type,
+             struct flow *flow)
 {
-    struct dp_packet *packet = dp_packet_new_with_headroom(n + TAILROOM, 256);
+    struct dp_packet *packet
+        = dp_packet_new_with_headroom(n + TAILROOM, HEADROOM);
 
     dp_packet_put(packet, bytes, n);
     dp_packet_put_zeros(packet, TAILROOM);
     dp_packet_set_size(packet, n);
     pkt_metadata_init(&packet->md, u32_to_odp(1));
+    if (l3_type) {
+        packet->packet_type = PACKET_TYPE_BE(OFPHTN_ETHERTYPE, l3_type);
+    }
     flow_vlan_limit = 2;
     flow_extract(packet, flow);
-    dp_packet_set_rss_hash(packet, flow_hash_5tuple(flow, 0));
+    if (!dp_packet_rss_valid(packet)) {
+        dp_packet_set_rss_hash(packet, flow_hash_5tuple(flow, 0));
+    }
     return packet;
 }
 
+/* A packet that was cut has no more of layer 4 than is left, for OVS. */
 static bool
-same_ofs(uint16_t ours, uint16_t theirs)
+same_layers(const struct agl_pkt *pkt, const struct dp_packet *packet,
+            bool cut)
 {
-    /* A header that went away is elsewhere for OVS: before the frame. */
-    return ours == theirs
-           || (ours == AGL_OFS_NONE && theirs > AGILIO_MAX_FRAME);
+    return pkt->l2_5_ofs == packet->l2_5_ofs
+           && pkt->l3_ofs == packet->l3_ofs && pkt->l4_ofs == packet->l4_ofs
+           && pkt->pad_len == dp_packet_l2_pad_size(packet)
+           && (cut || pkt->l4_len == (uint16_t) dp_packet_l4_size(packet));
 }
 
 static bool
-same_packets(const struct agl_pkt *pkt, const struct dp_packet *packet)
+same_packets(const struct agl_pkt *pkt, const struct dp_packet *packet,
+             bool cut)
 {
+    const struct agilio_metadata *md = &pkt->md;
+
     return pkt->len == dp_packet_size(packet)
-           && !memcmp(pkt->data, dp_packet_data(packet), pkt->len)
-           && same_ofs(pkt->l2_5_ofs, packet->l2_5_ofs)
-           && same_ofs(pkt->l3_ofs, packet->l3_ofs)
-           && same_ofs(pkt->l4_ofs, packet->l4_ofs)
-           && pkt->l4_len == dp_packet_l4_size(packet)
-           && pkt->dp_hash == packet->md.dp_hash;
+           && (!pkt->len
+               || !memcmp(pkt->data, dp_packet_data(packet), pkt->len))
+           && same_layers(pkt, packet, cut)
+           && md->packet_type == packet->packet_type
+           && agilio_from_le32(md->dp_hash) == packet->md.dp_hash
+           && agilio_from_le32(md->recirc_id) == packet->md.recirc_id
+           && agilio_from_le32(md->skb_priority) == packet->md.skb_priority
+           && agilio_from_le32(md->pkt_mark) == packet->md.pkt_mark;
 }
 
-static size_t
-put_wire(uint8_t *wire, size_t ofs, union wire_action *a, uint16_t type)
+static bool
+same_results(void)
 {
-    uint16_t len = agl_actions[type]->len;
+    bool same = ours.n == theirs.n;
 
-    a->action.type = agilio_to_le16(type);
-    a->action.len = agilio_to_le16(len);
-    memcpy(wire + ofs, a, len);
-    return ofs + len;
-}
-
-/* Makes a random program, for OVS without what it must not be asked. */
-static size_t
-make_program(uint8_t *wire, struct ofpbuf *odp,
-             const struct dp_packet *packet, const struct flow *flow)
-{
-    union wire_action a = { .output.port = agilio_to_le32(OUT_PORT) };
-    size_t len = 0;
-
-    for (uint32_t n = 1 + frame_random(MAX_ACTIONS); n; n--) {
-        size_t odp_len = odp->size;
-        uint16_t type;
-
-        do {
-            type = frame_random(AGILIO_N_ACTIONS);
-        } while (!makers[type]);
-        memset(&a, 0, sizeof a);
-        makers[type](&a, odp);
-        if (!is_fit(type, packet, flow)) {
-            odp->size = odp_len;
-        }
-        len = put_wire(wire, len, &a, type);
+    for (size_t i = 0; same && i < ours.n; i++) {
+        same = (ours.port[i] == theirs.port[i]
+                && same_packets(ours.pkt[i], theirs.packet[i],
+                                theirs.cut[i]));
     }
-    memset(&a, 0, sizeof a);
-    a.output.port = agilio_to_le32(OUT_PORT);
-    return put_wire(wire, len, &a, AGILIO_ACTION_OUTPUT);
+    return same;
 }
 
 static void
-compare(const uint8_t *bytes, size_t n)
+print_results(void)
 {
-    struct agl_pkt *pkt = malloc(sizeof *pkt);
-    struct sink sink = { .run = { .output = catch_output } };
-    uint8_t wire[AGILIO_MAX_PROGRAM];
-    struct agl_program *program;
-    struct dp_packet_batch batch;
-    struct dp_packet *packet;
-    const char *reason;
-    struct ofpbuf odp;
-    struct flow flow;
-    size_t len;
+    for (size_t i = 0; i < ours.n; i++) {
+        const struct agl_pkt *pkt = ours.pkt[i];
 
-    packet = start_theirs(bytes, n, &flow);
-    ofpbuf_init(&odp, 0);
-    len = make_program(wire, &odp, packet, &flow);
-    dp_packet_batch_init_packet(&batch, packet);
-    odp_execute_actions(NULL, &batch, false, odp.data, odp.size, NULL);
-
-    start_ours(pkt, bytes, n);
-    CHECK(!agl_program_compile(wire, len, &program, &reason));
-    agl_program_run(program, pkt, &sink.run);
-
-    CHECK(sink.pkt == pkt);
-    if (!same_packets(pkt, packet)) {
-        n_checks_failed++;
-        printf("before: ");
-        frame_print(bytes, n);
-        printf("program: ");
-        frame_print(wire, len);
-        printf("ours:   ");
+        printf("ours:   %u l2.5=%u l3=%u l4=%u len=%u pad=%u type=%x ",
+               ours.port[i], pkt->l2_5_ofs, pkt->l3_ofs, pkt->l4_ofs,
+               pkt->l4_len, pkt->pad_len, ntohl(pkt->md.packet_type));
         frame_print(pkt->data, pkt->len);
-        printf("theirs: ");
+    }
+    for (size_t i = 0; i < theirs.n; i++) {
+        const struct dp_packet *packet = theirs.packet[i];
+
+        printf("theirs: %u l2.5=%u l3=%u l4=%u len=%u pad=%u type=%x ",
+               theirs.port[i], packet->l2_5_ofs, packet->l3_ofs,
+               packet->l4_ofs, (uint16_t) dp_packet_l4_size(packet),
+               dp_packet_l2_pad_size(packet), ntohl(packet->packet_type));
         frame_print(dp_packet_data(packet), dp_packet_size(packet));
     }
-    agl_env_free(program);
-    ofpbuf_uninit(&odp);
-    dp_packet_delete(packet);
-    free(pkt);
+}
+
+static struct agilio_port_ref
+lookup(odp_port_t port, void *aux OVS_UNUSED)
+{
+    return (struct agilio_port_ref) { .id = odp_to_u32(port) };
+}
+
+/* The NIC's program; NULL if there may be no such program. */
+static struct agl_program *
+translate(const struct ofpbuf *odp)
+{
+    uint8_t wire[AGILIO_MAX_PROGRAM];
+    struct agl_program *program = NULL;
+    enum agilio_verdict verdict;
+    const char *reason;
+    size_t len;
+
+    verdict = agilio_translate_actions(odp->data, odp->size, lookup, NULL,
+                                       wire, &len, &reason);
+    if (verdict == AGILIO_ON_NIC) {
+        CHECK(!agl_program_compile(wire, len, &program, &reason)
+              || !strcmp(reason, "the action program pushes too much"));
+    } else {
+        CHECK(!strncmp(reason, "size: ", 6));
+    }
+    return program;
+}
+
+static void
+run_ours(const struct agl_program *program, struct agl_pkt *pkt)
+{
+    struct agl_run run = {
+        .pool = &pool,
+        .random = 1,
+        .output = catch_output,
+        .recirc = catch_recirc,
+        .drop = catch_drop,
+    };
+
+    ours.n = ours.n_dropped = 0;
+    if (program->kind == AGL_PROGRAM_RUN) {
+        CHECK(agl_pool_reserve(&pool, program->n_clones));
+        agl_program_run(program, pkt, &run);
+    } else {
+        agl_pkt_free(&pool, pkt);
+    }
+    CHECK(pool.n_free + ours.n == pool.n);
+}
+
+static void
+run_theirs(const struct ofpbuf *odp, struct dp_packet *packet)
+{
+    struct dp_packet_batch batch;
+
+    theirs.n = 0;
+    dp_packet_batch_init_packet(&batch, packet);
+    odp_execute_actions(NULL, &batch, true, odp->data, odp->size, do_theirs);
+}
+
+static void
+compare(const uint8_t *bytes, size_t n, uint16_t l3_type)
+{
+    struct agl_program *program;
+    struct ahead ahead;
+    struct program p;
+    struct flow flow;
+
+    ahead.packet = start_theirs(bytes, n, l3_type, &flow);
+    ahead.l3_type = ntohs(flow.dl_type);
+    ahead.tail = TAILROOM;
+    ofpbuf_init(&p.ours, 4096);
+    ofpbuf_init(&p.theirs, 4096);
+    make_actions(&p, &ahead, 0);
+    dp_packet_delete(ahead.packet);
+
+    program = translate(&p.ours);
+    if (program) {
+        run_ours(program, start_ours(bytes, n, l3_type));
+        run_theirs(&p.theirs, start_theirs(bytes, n, l3_type, &flow));
+        if (!same_results()) {
+            n_checks_failed++;
+            printf("before: %x ", l3_type);
+            frame_print(bytes, n);
+            printf("program: ");
+            frame_print(program->code, program->len);
+            print_results();
+        }
+        agl_env_free(program);
+        for (size_t i = 0; i < theirs.n; i++) {
+            dp_packet_delete(theirs.packet[i]);
+        }
+    }
+    ofpbuf_uninit(&p.ours);
+    ofpbuf_uninit(&p.theirs);
+}
+
+/* With its Ethernet header, or without. */
+static void
+compare_frame(const uint8_t *bytes, size_t n)
+{
+    if (frame_random(3)) {
+        compare(bytes, n, 0);
+    } else {
+        compare(bytes + ETH_HEADER_LEN, n - ETH_HEADER_LEN,
+                bytes[12] << 8 | bytes[13]);
+    }
 }
 
 /* Each frame as it is, many times over. */
@@ -457,8 +494,8 @@ handmade(void)
     for (size_t i = 0; i < N_FRAMES; i++) {
         size_t n = frame_decode(frames[i].hex, bytes);
 
-        for (int j = 0; j < 500; j++) {
-            compare(bytes, n);
+        for (int j = 0; j < 1000 && n_checks_failed < 20; j++) {
+            compare_frame(bytes, n);
         }
     }
 }
@@ -479,7 +516,21 @@ random_variants(void)
             memset(bytes + ofs, frame_random(2) ? 0xff : 0, 2);
         }
         if (n >= ETH_HEADER_LEN) {
-            compare(bytes, n);
+            compare_frame(bytes, n);
+        }
+    }
+}
+
+/* OVS was asked about everything, often. */
+static void
+coverage(void)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+        if (kinds[i].n[ASK] < 100) {
+            printf("kind %"PRIuSIZE" was asked %d times, left %d, skipped "
+                   "%d\n", i, kinds[i].n[ASK], kinds[i].n[LEAVE],
+                   kinds[i].n[SKIP]);
+            CHECK(false);
         }
     }
 }
@@ -493,8 +544,15 @@ main(int argc, char *argv[])
     if (argc > 2) {
         frame_seed = strtoull(argv[2], NULL, 10) | 1;
     }
+    for (size_t i = 0; i < ARRAY_SIZE(memory); i++) {
+        memory[i] = xmalloc(sizeof *memory[i]);
+    }
     odp_execute_init();
     RUN(handmade);
     RUN(random_variants);
+    RUN(coverage);
+    for (size_t i = 0; i < ARRAY_SIZE(memory); i++) {
+        free(memory[i]);
+    }
     return summary();
 }

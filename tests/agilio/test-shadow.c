@@ -332,7 +332,7 @@ set_ports(uint32_t n)
         pairs[i] = (struct agilio_port_pair) {
             .dpif_type = dp_type,
             .odp_port = u32_to_odp(i + 1),
-            .nic_port = 101 + i,
+            .ref.id = 101 + i,
         };
     }
     agilio_residency_set_ports(pairs, n);

@@ -110,7 +110,7 @@ test_interest_only(void)
     teach(1);
     key.nw_ttl = 64;
     CHECK(agl_tracker_lookup(tracker, table, &key, now, &tk));
-    key.in_port = agilio_to_le32(PORT + 1);
+    key.md.in_port = agilio_to_le32(PORT + 1);
     CHECK(!agl_tracker_lookup(tracker, table, &key, now, &tk));
     stop();
 }

@@ -9,23 +9,33 @@
 #include <config.h>
 
 #include "agilio-format.h"
+#include "agilio-hooks.h"
+#include "agilio-object.h"
 #include "agilio-translate.h"
 #include "check.h"
 #include "netlink.h"
 #include "odp-netlink.h"
 #include "odp-util.h"
+#include "openflow/openflow.h"
 #include "openvswitch/dynamic-string.h"
+#include "openvswitch/ofp-meter.h"
 #include "openvswitch/ofpbuf.h"
 #include "packets.h"
 #include "util.h"
 
-/* Ports 1 to 63 are the NIC's. */
-static uint32_t
+/* Ports 1 to 63 are the NIC's; port 100 + n is a tunnel of type n. */
+static struct agilio_port_ref
 lookup(odp_port_t port, void *aux OVS_UNUSED)
 {
     uint32_t slot = odp_to_u32(port);
+    struct agilio_port_ref ref = agilio_host_port(port);
 
-    return slot && slot < 64 ? agilio_port_id(slot, 1) : AGILIO_PORT_NONE;
+    if (slot && slot < 64) {
+        ref.id = agilio_port_id(slot, 1);
+    } else if (slot > 100 && slot < 100 + AGILIO_N_TUNNELS) {
+        ref.tunnel = slot - 100;
+    }
+    return ref;
 }
 
 /* Which of agilio_translate_reasons[] have been seen. */
@@ -129,7 +139,7 @@ translate(const struct match *match, const struct nlattr *actions, size_t n)
 
     verdict = agilio_translate_flow(
         match, actions, n, 1234,
-        lookup(match->flow.in_port.odp_port, NULL), lookup, NULL,
+        lookup(match->flow.in_port.odp_port, NULL).id, lookup, NULL,
         body, &len, &reason);
     CHECK((verdict == AGILIO_ON_NIC) == !reason);
     if (reason) {
@@ -190,7 +200,8 @@ test_match(void)
         { "skb_priority(0),skb_mark(0/0xff),ct_state(0),ct_zone(0),"
           "ct_mark(0),ct_label(0),recirc_id(0),dp_hash(0),packet_type(ns=0,"
           "id=0)," ANY,
-          KEY "eth_type=0x1234," NO_VLAN ",dp_hash=0 -> drop" },
+          KEY "dp_hash=0,skb_priority=0,pkt_mark=0/0xff,"
+          "packet_type=0x00000000,eth_type=0x1234," NO_VLAN " -> drop" },
         { IN "eth_type(0x8100),vlan(vid=5,pcp=3),encap(eth_type(0x800),"
           "ipv4(frag=no))",
           KEY "eth_type=0x0800,vlan0_tpid=0x8100,vlan0_tci=0x7005,"
@@ -245,15 +256,21 @@ test_match(void)
           "in_port=0x10001,recirc_id=0x12,eth_type=0x1234," NO_VLAN
           " -> drop" },
         { "recirc_id(1),dp_hash(0x1/0xf)," ANY,
-          "in_port=0x10001,recirc_id=0x1,eth_type=0x1234," NO_VLAN
-          ",dp_hash=0x1/0xf -> drop" },
-        { "skb_priority(1)," ANY, "match: skb_priority" },
-        { "skb_mark(0x10/0xff)," ANY, "match: pkt_mark" },
-        { "tunnel(tun_id=0x1,src=1.1.1.1,dst=1.1.1.2,ttl=64,flags(key))," ANY,
-          "match: tunnel" },
+          "in_port=0x10001,recirc_id=0x1,dp_hash=0x1/0xf,eth_type=0x1234,"
+          NO_VLAN " -> drop" },
+        { "skb_priority(1),skb_mark(0x10/0xff)," ANY,
+          KEY "skb_priority=0x1,pkt_mark=0x10/0xff,eth_type=0x1234," NO_VLAN
+          " -> drop" },
+        { "tunnel(tun_id=0x1,src=1.1.1.1,dst=1.1.1.2,tos=4,ttl=64,tp_src=1,"
+          "tp_dst=4789,flags(key)),in_port(101),eth(),eth_type(0x1234)",
+          "in_port=0x80000065,recirc_id=0,tun_id=0x0000000000000001,"
+          "tun_src=1.1.1.1,tun_dst=1.1.1.2,tun_flags=0x8/0xf,tun_tos=0x04,"
+          "tun_ttl=64,tun_tp_src=1,tun_tp_dst=4789,eth_type=0x1234," NO_VLAN
+          " -> drop" },
         { "packet_type(ns=1,id=0x800),in_port(1),eth_type(0x800),"
           "ipv4(frag=no)",
-          "match: packet_type" },
+          KEY "packet_type=0x00010800,eth_type=0x0800," NO_VLAN
+          ",nw_frag=0x00/0x03 -> drop" },
         { "ct_state(+trk)," ANY, "match: ct_state" },
         { "ct_zone(5)," ANY, "match: ct_zone" },
         { "ct_mark(5)," ANY, "match: ct_mark" },
@@ -311,9 +328,9 @@ match_one_bit(size_t bit, bool value)
         note(reason);
         return -1;
     }
-    CHECK(agilio_from_le32(key.in_port) == 0x10001);
-    CHECK(agilio_from_le32(mask.in_port) == UINT32_MAX);
-    key.in_port = mask.in_port = 0;
+    CHECK(agilio_from_le32(key.md.in_port) == 0x10001);
+    CHECK(agilio_from_le32(mask.md.in_port) == UINT32_MAX);
+    key.md.in_port = mask.md.in_port = 0;
     for (size_t i = 0; i < sizeof key; i++) {
         uint8_t m = ((uint8_t *) &mask)[i];
 
@@ -323,16 +340,19 @@ match_one_bit(size_t bit, bool value)
     return n;
 }
 
-/* Whether byte 'ofs' of struct flow is 0 in every packet of a wire: all of the
- * metadata but in_port, and the original tuple. */
+/* Whether byte 'ofs' of struct flow is 0 in every packet on the NIC: what
+ * belongs to conntrack and OpenFlow. */
 static bool
 is_always_0(size_t ofs)
 {
 #define IS_IN(FIRST, LAST)                              \
     (ofs >= offsetof(struct flow, FIRST)                \
      && ofs < OFFSETOFEND(struct flow, LAST))
-    return (ofs < OFFSETOFEND(struct flow, pkt_mark)
-            || IS_IN(ct_state, actset_output)
+    return (IS_IN(metadata, regs)
+            || (ofs > offsetof(struct flow, tunnel.metadata.present)
+                && ofs < offsetof(struct flow, tunnel.metadata.opts))
+            || IS_IN(ct_state, ct_mark)
+            || IS_IN(ct_label, actset_output)
             || IS_IN(ct_nw_src, ct_nw_dst)
             || IS_IN(ct_ipv6_src, ct_ipv6_dst)
             || IS_IN(ct_tp_src, ct_tp_dst));
@@ -404,6 +424,21 @@ translate_actions(const struct ofpbuf *actions)
     return text;
 }
 
+#define TUNNEL_HEADER(SIZE, TYPE, PROTO)                                  \
+    "header(size=" SIZE ",type=" TYPE ","                                 \
+    "eth(dst=f8:bc:12:44:34:b6,src=f8:bc:12:46:58:e0,dl_type=0x0800),"    \
+    "ipv4(src=1.1.2.88,dst=1.1.2.92,proto=" PROTO ",tos=0,ttl=64,"        \
+    "frag=0x4000),"
+#define VXLAN_HEADER TUNNEL_HEADER("50", "4", "17") \
+    "udp(src=0,dst=4789,csum=0x0),vxlan(flags=0x8000000,vni=0x1c7))"
+#define GENEVE_HEADER TUNNEL_HEADER("58", "5", "17") \
+    "udp(src=0,dst=6081,csum=0x0),geneve(crit,vni=0x1c7," \
+    "options({class=0xffff,type=0x80,len=4,0xa})))"
+#define GRE_HEADER TUNNEL_HEADER("42", "3", "47") \
+    "gre((flags=0x2000,proto=0x6558),key=0x1e241))"
+#define GRE_SEQ_HEADER TUNNEL_HEADER("46", "3", "47") \
+    "gre((flags=0x3000,proto=0x6558),key=0x1e241,seq=0x0))"
+
 static const struct action_row {
     const char *actions, *want;
 } action_rows[] = {
@@ -459,36 +494,79 @@ static const struct action_row {
     { "set(nd(target=fe80::/ffff::,tll=00:00:00:00:00:02))",
       "set_nd(target=fe80::/ffff::,tll=00:00:00:00:00:02)" },
     { "set(nd_ext(nd_reserved=0x40000000,nd_options_type=1))",
-      "action: set(nd_extensions)" UNABLE },
-    { "set(skb_priority(1))", "action: set(skb_priority)" UNABLE },
-    { "set(skb_mark(1/0xf))", "action: set(skb_mark)" UNABLE },
-    { "set(dp_hash(1))", "action: set(dp_hash)" UNABLE },
-    { "set(mpls(label=16,tc=1,ttl=64,bos=1))", "action: set(mpls)" UNABLE },
+      "set_nd_ext(reserved=0x40000000,opt_type=1)" },
+    { "set(skb_priority(1))", "set_meta(priority=0x1)" },
+    { "set(skb_mark(1/0xf))", "set_meta(mark=0x1/0xf)" },
+    { "set(dp_hash(1))", "set_meta(dp_hash=0x1)" },
+    { "set(mpls(label=16,tc=1,ttl=64,bos=1))", "set_mpls(lse=0x00010340)" },
+    { "set(nd_ext(nd_reserved=0x40000000/0x40000000))",
+      "set_nd_ext(reserved=0x40000000)" },
     { "set(tunnel(tun_id=0x1,src=1.1.1.1,dst=2.2.2.2,ttl=64,flags(key))),2",
-      "action: set(tunnel)" UNABLE },
+      "set_tunnel(tunnel=0x00000000000000010101010102020202"
+      "00000000000000000000000000000000"
+      "0000000000000000000000000000000008000040,0x),output(0x10002)" },
+    { "set(tunnel(tun_id=0x1,src=1.1.1.1,dst=2.2.2.2,flags(key))),2",
+      "action: malformed" UNABLE },
     { "set(in_port(2))", "action: malformed" UNABLE },
     { "ct(commit,zone=5)", "action: ct" UNABLE },
     { "ct_clear,2", "output(0x10002)" },
     { "2,recirc(18),3", "output(0x10002),recirc(0x12),output(0x10003)" },
-    { "lb_output(1)", "action: lb_output" UNABLE },
-    { "meter(1)", "action: meter" UNABLE },
-    { "sample(sample=50.0%,actions(2))", "action: sample" UNABLE },
-    { "trunc(100),2", "action: trunc" UNABLE },
-    { "clone(push_vlan(vid=12,pcp=0),2),3", "action: clone" UNABLE },
-    { "check_pkt_len(size=200,gt(2),le(3))", "action: check_pkt_len" UNABLE },
-    { "tnl_pop(4)", "action: tnl_pop" UNABLE },
-    { "tnl_push(tnl_port(6),header(size=50,type=4,"
-      "eth(dst=f8:bc:12:44:34:b6,src=f8:bc:12:46:58:e0,dl_type=0x0800),"
-      "ipv4(src=1.1.2.88,dst=1.1.2.92,proto=17,tos=0,ttl=64,frag=0x4000),"
-      "udp(src=0,dst=4789,csum=0x0),vxlan(flags=0x8000000,vni=0x1c7)),"
-      "out_port(1))",
-      "action: tnl_push" UNABLE },
+    { "lb_output(1),2", "lb_output(0),output(0x10002)" },
+    { "lb_output(7)", "bond: not on the NIC" UNABLE },
+    { "meter(1),2", "output(0x10002)" },
+    { "meter(7)", "meter: not on the NIC" UNABLE },
+    { "sample(sample=50.0%,actions(2)),3",
+      "sample(probability=0x80000000,{output(0x10002)}),output(0x10003)" },
+    { "sample(sample=100.0%,actions(userspace(pid=1))),3",
+      "sample(probability=0xffffffff,{copy_to_host("
+      "0x400002000800010001000000340002)}),"
+      "output(0x10003)" },
+    { "sample(sample=1.0%,actions(100))", "output: host port" HOST },
+    { "sample(sample=1.0%,actions(2)),userspace(pid=1)",
+      "action: userspace" HOST },
+    { "trunc(100),2", "trunc(0x64),output(0x10002)" },
+    { "clone(push_vlan(vid=12,pcp=0),2),3",
+      "clone({push_vlan(tpid=0x8100,tci=0x100c),output(0x10002)}),"
+      "output(0x10003)" },
+    { "clone(ct,clone(2)),3", "action: ct" UNABLE },
+    { "check_pkt_len(size=200,gt(2,3),le(drop))",
+      "check_pkt_len(len=0xc8,{output(0x10002),output(0x10003)},{drop})" },
+    { "tnl_pop(101)", "tunnel_pop(type=0x1,port=0x80000065)" },
+    { "2,tnl_pop(105)",
+      "output(0x10002),tunnel_pop(type=0x5,port=0x80000069)" },
+    { "tnl_pop(4)", "tunnel: not known" UNABLE },
+    { "tnl_pop(100)", "tunnel: not known" UNABLE },
+    { "tnl_push(tnl_port(101)," VXLAN_HEADER ",out_port(100)),2",
+      "tunnel_push(type=0x1,port=0x80000064,"
+      "0xf8bc124434b6f8bc124658e0080045000000000040004011343801010258"
+      "0101025c000012b500000000080000000001c7),output(0x10002)" },
+    { "tnl_push(tnl_port(6)," VXLAN_HEADER ",out_port(100)),2",
+      "tunnel: not known" UNABLE },
+    { "tnl_push(tnl_port(101)," VXLAN_HEADER ",out_port(1)),2",
+      "tunnel: not known" UNABLE },
+    { "tnl_push(tnl_port(102)," GRE_HEADER ",out_port(100)),2",
+      "tunnel_push(type=0x2,port=0x80000064,"
+      "0xf8bc124434b6f8bc124658e008004500000000004000402f341a01010258"
+      "0101025c200065580001e241),output(0x10002)" },
+    { "tnl_push(tnl_port(102)," GRE_SEQ_HEADER ",out_port(100)),2",
+      "tunnel: sequence numbers" UNABLE },
+    { "tnl_push(tnl_port(104)," GRE_HEADER ",out_port(100)),2",
+      "tunnel: sequence numbers" UNABLE },
+    { "tnl_push(tnl_port(105)," VXLAN_HEADER ",out_port(100)),2",
+      "tunnel_push(type=0x5,port=0x80000064,"
+      "0xf8bc124434b6f8bc124658e0080045000000000040004011343801010258"
+      "0101025c000012b500000000080000000001c7),output(0x10002)" },
+    { "tnl_push(tnl_port(105)," GENEVE_HEADER ",out_port(100)),2",
+      "tunnel: sequence numbers" UNABLE },
     { "add_mpls(label=200,tc=7,ttl=64,bos=1,eth_type=0x8847)",
-      "action: add_mpls" UNABLE },
+      "push_mpls(lse=0x000c8f40,eth_type=0x8847,at_front=1)" },
     { "push_nsh(flags=0,ttl=63,mdtype=1,np=3,spi=0x1234,si=255,"
       "c1=0x11223344,c2=0x0,c3=0x0,c4=0x0)",
-      "action: push_nsh" UNABLE },
-    { "pop_nsh()", "action: pop_nsh" UNABLE },
+      "push_nsh(0x0fc60103001234ff11223344)" },
+    { "push_nsh(flags=2,ttl=1,mdtype=2,np=1,spi=0x1234,si=255,"
+      "md2=0x0102030405060708)",
+      "push_nsh(0x20440201001234ff0102030405060708)" },
+    { "pop_nsh()", "pop_nsh" },
 };
 
 static void
@@ -539,24 +617,50 @@ test_raw_actions(void)
     } rows[] = {
         { OVS_ACTION_ATTR_UNSPEC, 0, 0, 0, "action: unknown" UNABLE },
         { 1000, 0, 4, 0, "action: unknown" UNABLE },
-        { OVS_ACTION_ATTR_HASH, 0, 8, 0, "hash(basis=0)" },
-        { OVS_ACTION_ATTR_HASH, 0, 8, 1, "action: hash" UNABLE },
+        { OVS_ACTION_ATTR_HASH, 0, 8, 0, "hash(basis=0,alg=0)" },
+        { OVS_ACTION_ATTR_HASH, 0, 8, 1, "action: malformed" UNABLE },
+        { OVS_ACTION_ATTR_TRUNC, 0, 4, 1, "trunc(0x1010101)" },
+        { OVS_ACTION_ATTR_TRUNC, 0, 4, 0, "trunc(0xe)" },
+        { OVS_ACTION_ATTR_TRUNC, 0, 2, 1, "action: malformed" UNABLE },
+        { OVS_ACTION_ATTR_CLONE, 0, 0, 0, "clone" },
+        { OVS_ACTION_ATTR_CLONE, 0, 3, 0, "action: malformed" UNABLE },
+        { OVS_ACTION_ATTR_SAMPLE, 0, 0, 0, "action: malformed" UNABLE },
+        { OVS_ACTION_ATTR_SAMPLE, OVS_SAMPLE_ATTR_PROBABILITY, 4, 0,
+          "action: malformed" UNABLE },
+        { OVS_ACTION_ATTR_SAMPLE, 1000, 4, 0, "action: malformed" UNABLE },
+        { OVS_ACTION_ATTR_CHECK_PKT_LEN, OVS_CHECK_PKT_LEN_ATTR_PKT_LEN, 2, 0,
+          "action: malformed" UNABLE },
         { OVS_ACTION_ATTR_HASH, 0, 4, 0, "action: malformed" UNABLE },
         { OVS_ACTION_ATTR_RECIRC, 0, 4, 0, "action: malformed" UNABLE },
         { OVS_ACTION_ATTR_RECIRC, 0, 2, 1, "action: malformed" UNABLE },
-        { OVS_ACTION_ATTR_PUSH_MPLS, 0, 8, 0, "action: push_mpls" UNABLE },
-        { OVS_ACTION_ATTR_POP_MPLS, 0, 2, 0, "action: pop_mpls" UNABLE },
-        { OVS_ACTION_ATTR_PUSH_ETH, 0, 12, 0, "action: push_eth" UNABLE },
-        { OVS_ACTION_ATTR_POP_ETH, 0, 0, 0, "action: pop_eth" UNABLE },
+        { OVS_ACTION_ATTR_PUSH_MPLS, 0, 8, 0, "drop" },
+        { OVS_ACTION_ATTR_POP_MPLS, 0, 2, 0, "pop_mpls(eth_type=0x0000)" },
+        { OVS_ACTION_ATTR_PUSH_ETH, 0, 12, 0,
+          "push_eth(src=00:00:00:00:00:00,dst=00:00:00:00:00:00)" },
+        { OVS_ACTION_ATTR_POP_ETH, 0, 0, 0, "pop_eth" },
+        { OVS_ACTION_ATTR_PUSH_MPLS, 0, 4, 0, "action: malformed" UNABLE },
+        { OVS_ACTION_ATTR_ADD_MPLS, 0, 4, 0, "action: malformed" UNABLE },
+        { OVS_ACTION_ATTR_POP_MPLS, 0, 4, 0, "action: malformed" UNABLE },
+        { OVS_ACTION_ATTR_PUSH_ETH, 0, 11, 0, "action: malformed" UNABLE },
+        { OVS_ACTION_ATTR_PUSH_NSH, 0, 0, 0, "action: malformed" UNABLE },
+        { OVS_ACTION_ATTR_PUSH_NSH, OVS_KEY_ATTR_NSH, 6, 1,
+          "push_nsh(0x0fc2)" },
+        { OVS_ACTION_ATTR_PUSH_NSH, OVS_KEY_ATTR_NSH, 0, 0,
+          "push_nsh(0x0fc2)" },
+        { OVS_ACTION_ATTR_SET_MASKED, OVS_KEY_ATTR_NSH, 12, 0, "set_nsh()" },
+        { OVS_ACTION_ATTR_SET_MASKED, OVS_KEY_ATTR_PRIORITY, 8, 7,
+          "set_meta(priority=0x7070707/0x7070707)" },
+        { OVS_ACTION_ATTR_SET_MASKED, OVS_KEY_ATTR_PRIORITY, 4, 7,
+          "action: malformed" UNABLE },
         { OVS_ACTION_ATTR_OUTPUT, 0, 2, 0, "action: malformed" UNABLE },
         { OVS_ACTION_ATTR_OUTPUT, 0, 8, 0, "action: malformed" UNABLE },
         { OVS_ACTION_ATTR_PUSH_VLAN, 0, 0, 0, "action: malformed" UNABLE },
         { OVS_ACTION_ATTR_SET, 0, 0, 0, "action: malformed" UNABLE },
         { OVS_ACTION_ATTR_SET, 0, 8, 0, "action: malformed" UNABLE },
         { OVS_ACTION_ATTR_SET, OVS_KEY_ATTR_RECIRC_ID, 4, 0,
-          "action: set(recirc_id)" UNABLE },
+          "set_meta(recirc_id=0)" },
         { OVS_ACTION_ATTR_SET, OVS_KEY_ATTR_NSH, 12, 0,
-          "action: set(nsh)" UNABLE },
+          "set_nsh()" },
         { OVS_ACTION_ATTR_SET, OVS_KEY_ATTR_ETHERNET, 12, 7,
           "set_eth(src=07:07:07:07:07:07,dst=07:07:07:07:07:07)" },
         { OVS_ACTION_ATTR_SET, OVS_KEY_ATTR_ETHERNET, 11, 7,
@@ -648,6 +752,49 @@ check_many(const char *action, size_t n, const char *want)
     ofpbuf_uninit(&one);
 }
 
+/* 'n' clones, each in the one before. */
+static void
+check_nested(size_t n, const char *want)
+{
+    size_t ofs[AGILIO_MAX_NESTING + 1];
+    struct ofpbuf actions;
+    char *got;
+
+    ofpbuf_init(&actions, 0);
+    for (size_t i = 0; i < n; i++) {
+        ofs[i] = nl_msg_start_nested(&actions, OVS_ACTION_ATTR_CLONE);
+    }
+    while (n) {
+        nl_msg_end_nested(&actions, ofs[--n]);
+    }
+    got = translate_actions(&actions);
+    CHECK(!strncmp(got, want, strlen(want)));
+    free(got);
+    ofpbuf_uninit(&actions);
+}
+
+/* A sample of a userspace action of 'n' bytes. */
+static void
+check_sample(size_t n, const char *want)
+{
+    struct ofpbuf actions;
+    size_t sample, nested;
+    char *got;
+
+    ofpbuf_init(&actions, 0);
+    sample = nl_msg_start_nested(&actions, OVS_ACTION_ATTR_SAMPLE);
+    nl_msg_put_u32(&actions, OVS_SAMPLE_ATTR_PROBABILITY, 1);
+    nested = nl_msg_start_nested(&actions, OVS_SAMPLE_ATTR_ACTIONS);
+    nl_msg_put_unspec_zero(&actions, OVS_ACTION_ATTR_USERSPACE,
+                           n - NLA_HDRLEN);
+    nl_msg_end_nested(&actions, nested);
+    nl_msg_end_nested(&actions, sample);
+    got = translate_actions(&actions);
+    CHECK(!strncmp(got, want, strlen(want)));
+    free(got);
+    ofpbuf_uninit(&actions);
+}
+
 static void
 test_sizes(void)
 {
@@ -655,6 +802,10 @@ test_sizes(void)
     check_many("2", AGILIO_MAX_OUTPUTS + 1, "size: outputs");
     check_many("pop_vlan", AGILIO_MAX_PROGRAM / 4, "pop_vlan,");
     check_many("pop_vlan", AGILIO_MAX_PROGRAM / 4 + 1, "size: program");
+    check_nested(AGILIO_MAX_NESTING, "clone({");
+    check_nested(AGILIO_MAX_NESTING + 1, "size: nesting");
+    check_sample(AGILIO_MAX_SAMPLE, "sample(probability=0x1,{copy_to_host(");
+    check_sample(AGILIO_MAX_SAMPLE + 1, "size: sample");
 }
 
 /* Whatever the actions are: no read out of bounds, no abort, no reason that
@@ -704,7 +855,7 @@ static void
 test_format_key(void)
 {
     struct agilio_key key = {
-        .in_port = agilio_to_le32(0x10001),
+        .md.in_port = agilio_to_le32(0x10001),
         .eth_type = htons(0x800),
         .nw_dst = htonl(0x0a000001),
         .nw_proto = 6,
@@ -737,7 +888,7 @@ format_action(uint16_t type, uint16_t len, size_t size)
     return ds_steal_cstr(&ds);
 }
 
-/* Each action has one length that is good, and must be there wholly. */
+/* Each action has a length that is good, or some, and must be there wholly. */
 static void
 test_format_program(void)
 {
@@ -754,7 +905,7 @@ test_format_program(void)
             }
             free(text);
         }
-        CHECK(n_good == (type > 0 && type < AGILIO_N_ACTIONS));
+        CHECK((n_good > 0) == (type > 0 && type < AGILIO_N_ACTIONS));
     }
 }
 
@@ -772,9 +923,26 @@ test_counters(void)
     }
 }
 
+/* A meter and a bond with id 7, for which the NIC has no room. */
+static void
+add_objects(void)
+{
+    const struct agilio_map no_room = { .max_meters = 0 };
+    struct ofputil_meter_config meter = { .flags = OFPMF13_PKTPS };
+    odp_port_t members[AGILIO_BOND_BUCKETS];
+
+    memset(members, 0xff, sizeof members);
+    agilio_meter_set(NULL, NULL, 7, &meter);
+    agilio_bond_add(NULL, NULL, 7, members);
+    ovs_mutex_lock(&agilio_residency_mutex);
+    agilio_objects_take_over(&no_room);
+    ovs_mutex_unlock(&agilio_residency_mutex);
+}
+
 int
 main(void)
 {
+    add_objects();
     RUN(test_match);
     RUN(test_upcall);
     RUN(test_every_bit);

@@ -7,21 +7,15 @@
 
 #include "action/set.h"
 
-/* The header if the packet has one, else NULL.  A frame whose layer 3 moved
- * into the Ethernet header (more tags popped than were parsed) has none. */
+/* The header if the packet has one, else NULL. */
 static uint8_t *
 find_arp(const struct agl_pkt *pkt)
 {
-    uint32_t end = pkt->l3_ofs + AGL_ARP_LEN;
-    uint8_t *arp;
-    uint16_t type;
+    bool is_arp = (pkt->l3_type == AGL_TYPE_ARP
+                   || pkt->l3_type == AGL_TYPE_RARP);
 
-    if (pkt->l3_ofs < AGL_ETH_LEN || end > pkt->len) {
-        return NULL;
-    }
-    arp = pkt->data + pkt->l3_ofs;
-    type = agl_get_u16(arp - 2);
-    return type == AGL_TYPE_ARP || type == AGL_TYPE_RARP ? arp : NULL;
+    return is_arp && pkt->l3_ofs + AGL_ARP_LEN <= pkt->len
+           ? pkt->data + pkt->l3_ofs : NULL;
 }
 
 static void

@@ -2,6 +2,7 @@
 /*
  * nd.c - SET_ND: the target and one link-layer address of IPv6 neighbour
  * discovery (RFC 4861), which has either the source's or the target's.
+ * SET_ND_EXT: its flags and the type of its first option.
  */
 
 #include "action/set.h"
@@ -73,4 +74,37 @@ run_set_nd(const struct agilio_action *action, struct agl_pkt *pkt)
 const struct agl_action_class agl_action_set_nd = {
     .len = sizeof(struct agilio_action_set_nd),
     .run = run_set_nd,
+};
+
+/* OVS takes the checksum from nothing, for IPv6 without extension headers,
+ * whatever the packet is; and has no checksum cover an option type that it
+ * writes behind the end of the packet. */
+static void
+run_set_nd_ext(const struct agilio_action *action, struct agl_pkt *pkt)
+{
+    const struct agilio_action_set_nd_ext *set
+        = (const struct agilio_action_set_nd_ext *) action;
+    uint8_t *nd = agl_l4(pkt, AGL_ND_LEN), *opt;
+    agilio_be32 flags;
+    uint32_t sum;
+
+    if (!nd || pkt->l3_ofs + AGL_IPV6_LEN > pkt->len) {
+        return;
+    }
+    sum = agl_csum_add_pseudo(0, pkt->data + pkt->l3_ofs, true);
+    flags = agl_get_be32(nd + AGL_ND_FLAGS);
+    agl_put_be32(nd + AGL_ND_FLAGS,
+                 AGL_MERGE(flags, set->reserved, set->reserved_mask));
+    opt = nd + AGL_ND_LEN;
+    if (opt < pkt->data + pkt->len) {
+        *opt = AGL_MERGE(*opt, set->opt_type, set->opt_type_mask);
+    }
+    agl_put_be16(nd + AGL_ICMP_CSUM, 0);
+    sum = agl_csum_add(sum, nd, pkt->l4_len);
+    agl_put_be16(nd + AGL_ICMP_CSUM, agilio_to_be16(agl_csum_finish(sum)));
+}
+
+const struct agl_action_class agl_action_set_nd_ext = {
+    .len = sizeof(struct agilio_action_set_nd_ext),
+    .run = run_set_nd_ext,
 };

@@ -3,10 +3,10 @@
  * program.h - a flow's actions, checked once and then run unchecked.
  *
  * Each action of AGILIO_ACTIONS has one file here with its class: check()
- * looks at the wire form when the flow is installed, run() changes a packet.
- * The program keeps its own copy of the wire form; run() reads its operands
- * from there.  What comes after the last OUTPUT or RECIRC has no effect that
- * anybody can see, and is cut off.
+ * looks at the wire form when the flow is installed, one of the others does
+ * what the action says.  The program keeps its own copy of the wire form, and
+ * operands are read from there.  What comes after the last action that anybody
+ * can see the effect of is never run.
  *
  * What an action does to a packet is what OVS's userspace datapath does (lib/
  * odp-execute.c, lib/packets.c of 3.1), byte for byte.  The flow has matched
@@ -20,43 +20,96 @@
 #include "agilio/msg.h"
 #include "pkt/pkt.h"
 
-/* What a running program needs of the worker. */
+struct agl_bonds;
+struct agl_meters;
+
+/* What a running program needs of the worker.  Each function takes 'pkt'
+ * over. */
 struct agl_run {
     struct agl_pool *pool;
-    /* Takes 'pkt' over and sends it, or drops and counts it. */
+    struct agl_meters *meters;
+    struct agl_bonds *bonds;
+    uint64_t now;               /* NIC clock, ns. */
+    uint64_t random;            /* State of agl_run_random(); not 0. */
+    /* Sends it, or drops and counts it. */
     void (*output)(struct agl_run *, uint32_t port_id, struct agl_pkt *pkt);
-    /* Takes 'pkt' over and looks it up again. */
-    void (*recirc)(struct agl_run *, uint32_t recirc_id, struct agl_pkt *pkt);
+    /* Looks it up again, its metadata being what the next pass is to see. */
+    void (*recirc)(struct agl_run *, struct agl_pkt *pkt);
+    /* Gives it to the host, to do 'len' bytes of 'actions' with it. */
+    void (*sample)(struct agl_run *, const void *actions, uint32_t len,
+                   struct agl_pkt *pkt);
+    void (*drop)(struct agl_run *, enum agilio_counter, struct agl_pkt *pkt);
 };
 
-/* Told by the program to its check() functions and back. */
+/* The next of a sequence of numbers that nobody outside can guess. */
+uint32_t agl_run_random(struct agl_run *);
+
+/* A part of a program's code. */
+struct agl_code {
+    const uint8_t *p;           /* Aligned to 4. */
+    size_t len;                 /* 0: there is nothing to run. */
+};
+
+/* What check() functions know and tell. */
 struct agl_check {
-    uint32_t growth;            /* Bytes pushed so far, at the most. */
-    uint32_t n_outputs;         /* OUTPUTs and RECIRCs. */
+    uint32_t growth;            /* Bytes pushed so far, at the most... */
+    uint32_t max_growth;        /* ...and the most there ever are. */
+    uint32_t n_ways;            /* Ways that the packet or a copy goes. */
+    uint32_t n_last;            /* Of those, ways that need no copy. */
+    uint32_t depth;             /* Of nested blocks. */
+    uint32_t n_effects;         /* Actions that somebody can tell of. */
+    uint32_t to_host;           /* Length of a TO_HOST, 0 without one, ... */
+    enum agilio_fallback fallback;      /* ...and its reason. */
+    bool needs_hash;            /* Set by what reads pkt->flow_hash. */
     const char *reason;         /* Set by a check() that fails. */
 };
 
-/* An action: its length on the wire, check() (true = good; NULL if the length
- * says it all) and run() (NULL for OUTPUT, RECIRC and TO_HOST, which are not
- * about the packet but its way; program.c does these). */
+/* An action: its length on the wire (the least, if it is 'variable'), check()
+ * (true = good; NULL if the length says it all), and exactly one of the rest,
+ * but for TO_HOST, which program.c does:
+ *
+ *   run      changes the packet.
+ *   admit    does so too, but may end the packet's way: false if it has given
+ *            the packet to run->drop().
+ *   go       is a way that a packet goes.  Takes it over; it is the packet
+ *            itself if nothing comes after, else a copy.
+ *   block    has nested actions: returns those to run on the packet or a copy.
+ *
+ * 'looks_again' is for a go() that recirculates.  'cuts' says that what goes
+ * there is cut short by TRUNC, and what comes after is not. */
 struct agl_action_class {
     uint16_t len;
-    bool (*check)(const struct agilio_action *, struct agl_check *);
+    bool variable;
+    bool looks_again;
+    bool cuts;
+    bool (*check)(struct agilio_action *, struct agl_check *);
     void (*run)(const struct agilio_action *, struct agl_pkt *);
+    bool (*admit)(const struct agilio_action *, struct agl_pkt *,
+                  struct agl_run *);
+    void (*go)(const struct agilio_action *, struct agl_pkt *,
+               struct agl_run *);
+    struct agl_code (*block)(const struct agilio_action *, struct agl_pkt *,
+                             struct agl_run *);
 };
 #define AGILIO_ACTION(ENUM, NAME, HELP) \
     extern const struct agl_action_class agl_action_##NAME;
 AGILIO_ACTIONS(AGILIO_ACTION)
 #undef AGILIO_ACTION
 
-/* For check(): counts one more way that the packet, or a copy, goes. */
-bool agl_check_way(struct agl_check *);
+/* For check(): the packet grows by 'n' bytes, or shrinks if n < 0.  False,
+ * with a reason, if programs may not make it so long.  A packet that has not
+ * what is to be popped does not shrink; agl_pkt_push() then sees to it that
+ * there is room. */
+bool agl_check_grows(struct agl_check *, int n);
+
+/* For check(): checks the 'len' bytes of a block at 'p' of an action. */
+bool agl_check_block(struct agl_check *, uint8_t *p, size_t len);
 
 /* All of them, by enum agilio_action_type; [0] is NULL. */
 extern const struct agl_action_class *const agl_actions[AGILIO_N_ACTIONS];
 
 enum agl_program_kind {
-    AGL_PROGRAM_DROP,           /* Nothing is output. */
+    AGL_PROGRAM_DROP,           /* Has no effect. */
     AGL_PROGRAM_TO_HOST,        /* 'reason' says why. */
     AGL_PROGRAM_RUN,
 };
@@ -64,10 +117,11 @@ enum agl_program_kind {
 struct agl_program {
     enum agl_program_kind kind;
     enum agilio_fallback reason;        /* For AGL_PROGRAM_TO_HOST. */
-    uint32_t n_clones;          /* Packets that a run takes from the pool. */
-    bool ends_here;             /* The packet's last way is no RECIRC. */
-    bool needs_hash;            /* HASH or RECIRC: set flow_hash before, in
-                                 * the first pass. */
+    uint32_t n_clones;          /* The most packets that a run takes from the
+                                 * pool. */
+    uint32_t growth;            /* The headroom that a packet must have. */
+    bool needs_hash;            /* Reads pkt->flow_hash, or a later pass may:
+                                 * has_hash must be set. */
     uint32_t len;               /* Bytes of 'code'. */
     uint8_t code[] __attribute__((aligned(8)));
 };
@@ -79,9 +133,10 @@ int agl_program_compile(const void *wire, size_t len,
                         struct agl_program **program, const char **reason);
 
 /* Runs an AGL_PROGRAM_RUN program on 'pkt', which it takes over.  The caller
- * has parsed 'pkt' and reserved n_clones packets: nothing can fail from here
- * on. */
-void agl_program_run(const struct agl_program *, struct agl_pkt *pkt,
+ * has parsed 'pkt' and reserved n_clones packets, and gives back what is left
+ * of these: nothing can fail from here on.  Returns true if that was the
+ * packet's end, false if it was recirculated. */
+bool agl_program_run(const struct agl_program *, struct agl_pkt *pkt,
                      struct agl_run *);
 
 #endif /* action/program.h */

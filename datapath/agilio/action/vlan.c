@@ -3,27 +3,25 @@
  * vlan.c - PUSH_VLAN and POP_VLAN.
  *
  * A tag stands between the Ethernet addresses and the type (IEEE 802.1Q), so
- * pushing and popping move the addresses by its length.
+ * pushing and popping move the addresses by its length.  Of the two, only
+ * popping cares whether the packet is known to be an Ethernet frame; so it is
+ * in OVS.
  */
 
 #include "action/program.h"
 #include "pkt/headers.h"
 
 static bool
-check_push_vlan(const struct agilio_action *action, struct agl_check *check)
+check_push_vlan(struct agilio_action *action, struct agl_check *check)
 {
     const struct agilio_action_push_vlan *push
         = (const struct agilio_action_push_vlan *) action;
 
     if (!agl_is_vlan_type(agilio_from_be16(push->tpid))) {
         check->reason = "a VLAN tag is neither 802.1Q nor 802.1ad";
-    } else if (check->growth + AGL_VLAN_LEN > AGL_PKT_HEADROOM) {
-        check->reason = "the action program pushes too many VLAN tags";
-    } else {
-        check->growth += AGL_VLAN_LEN;
-        return true;
+        return false;
     }
-    return false;
+    return agl_check_grows(check, AGL_VLAN_LEN);
 }
 
 static void
@@ -33,7 +31,9 @@ run_push_vlan(const struct agilio_action *action, struct agl_pkt *pkt)
         = (const struct agilio_action_push_vlan *) action;
     uint8_t *tag;
 
-    agl_pkt_push(pkt, AGL_VLAN_LEN);
+    if (pkt->len < AGL_ETH_ADDRS_LEN || !agl_pkt_push(pkt, AGL_VLAN_LEN)) {
+        return;
+    }
     memmove(pkt->data, pkt->data + AGL_VLAN_LEN, AGL_ETH_ADDRS_LEN);
     tag = pkt->data + AGL_ETH_TYPE;
     agl_put_be16(tag, push->tpid);
@@ -47,25 +47,21 @@ const struct agl_action_class agl_action_push_vlan = {
 };
 
 static bool
-check_pop_vlan(const struct agilio_action *action, struct agl_check *check)
+check_pop_vlan(struct agilio_action *action, struct agl_check *check)
 {
     (void) action;
-    /* What a program pushed before is there to be popped: run_pop_vlan() sees
-     * a VLAN type, because check_push_vlan() wants one. */
-    if (check->growth) {
-        check->growth -= AGL_VLAN_LEN;
-    }
-    return true;
+    return agl_check_grows(check, -AGL_VLAN_LEN);
 }
 
 /* Does nothing to a frame without a tag. */
 static void
 run_pop_vlan(const struct agilio_action *action, struct agl_pkt *pkt)
 {
+    uint8_t *eth = agl_eth(pkt, AGL_ETH_LEN + AGL_VLAN_LEN);
+
     (void) action;
-    if (pkt->len >= AGL_ETH_LEN + AGL_VLAN_LEN
-        && agl_is_vlan_type(agl_get_u16(pkt->data + AGL_ETH_TYPE))) {
-        memmove(pkt->data + AGL_VLAN_LEN, pkt->data, AGL_ETH_ADDRS_LEN);
+    if (eth && agl_is_vlan_type(agl_get_u16(eth + AGL_ETH_TYPE))) {
+        memmove(eth + AGL_VLAN_LEN, eth, AGL_ETH_ADDRS_LEN);
         agl_pkt_pull(pkt, AGL_VLAN_LEN);
     }
 }

@@ -40,6 +40,8 @@ struct agl_geometry {
     uint32_t n_qps;             /* Queue pairs; pair i is of port slot i. */
     uint32_t max_flows;         /* 0 for a VF. */
     uint32_t max_masks;
+    uint32_t max_meters;        /* 0 for a VF. */
+    uint32_t max_bonds;         /* 0 for a VF. */
     uint32_t n_workers;
     uint32_t control_granules;  /* Each way, a power of two; 0 for a VF. */
     uint32_t packet_granules;   /* Each way of each queue pair, likewise. */
@@ -59,6 +61,8 @@ struct agl_region {
     struct agilio_port *ports;          /* [n_ports] */
     agilio_le64 *counters;              /* [n_workers][AGILIO_N_COUNTERS] */
     struct agilio_flow_stats *flows;    /* [n_workers][max_flows] */
+    struct agilio_meter_stats *meters;  /* [max_meters] */
+    struct agilio_bond_stats *bonds;    /* [n_workers][max_bonds] */
     struct agl_qp *qps;                 /* [n_qps], private. */
     struct agilio_ring_end request;     /* Consumer. */
     struct agilio_ring_end reply;       /* Producer. */

@@ -15,6 +15,8 @@
 /* Bounds that keep sums and products in range and mistakes from taking all
  * memory; far above any use. */
 #define MAX_FLOWS (1u << 24)
+#define MAX_METERS (1u << 16)
+#define MAX_BONDS 1024u
 #define MAX_WORKERS 64u
 #define MAX_GRANULES (1u << 20)
 
@@ -23,6 +25,8 @@ struct layout {
     uint64_t ports;
     uint64_t counters;
     uint64_t flows;
+    uint64_t meters;
+    uint64_t bonds;
     uint64_t qps;
     uint64_t packets;           /* All packet rings. */
     uint64_t size;
@@ -58,6 +62,9 @@ lay_out(const struct agl_geometry *g, struct layout *l)
                        sizeof(agilio_le64));
     l->flows = take(&at, (uint64_t) g->n_workers * g->max_flows,
                     sizeof(struct agilio_flow_stats));
+    l->meters = take(&at, g->max_meters, sizeof(struct agilio_meter_stats));
+    l->bonds = take(&at, (uint64_t) g->n_workers * g->max_bonds,
+                    sizeof(struct agilio_bond_stats));
     l->qps = take(&at, g->n_qps, sizeof(struct agilio_qp));
     l->packets = take(&at, UINT64_C(2) * g->n_qps,
                       ring_size(g->packet_granules));
@@ -79,7 +86,8 @@ agl_region_size(const struct agl_geometry *g)
     struct layout l;
 
     if (g->n_ports > AGILIO_MAX_PORTS || g->n_qps > g->n_ports
-        || g->max_flows > MAX_FLOWS
+        || g->max_flows > MAX_FLOWS || g->max_meters > MAX_METERS
+        || g->max_bonds > MAX_BONDS
         || !g->n_workers || g->n_workers > MAX_WORKERS
         || !granules_ok(g->control_granules)
         || !granules_ok(g->packet_granules)) {
@@ -132,6 +140,8 @@ init_header(struct agilio_region *h, const struct agl_geometry *g,
     h->ports_ofs = agilio_to_le64(l->ports);
     h->counters_ofs = agilio_to_le64(l->counters);
     h->flows_ofs = agilio_to_le64(l->flows);
+    h->meters_ofs = agilio_to_le64(l->meters);
+    h->bonds_ofs = agilio_to_le64(l->bonds);
     h->qps_ofs = agilio_to_le64(l->qps);
     h->n_ports = agilio_to_le32(g->n_ports);
     h->n_counters = agilio_to_le32(AGILIO_N_COUNTERS);
@@ -139,6 +149,8 @@ init_header(struct agilio_region *h, const struct agl_geometry *g,
     h->n_workers = agilio_to_le32(g->n_workers);
     h->n_qps = agilio_to_le32(g->n_qps);
     h->max_masks = agilio_to_le32(g->max_masks);
+    h->max_meters = agilio_to_le32(g->max_meters);
+    h->max_bonds = agilio_to_le32(g->max_bonds);
     h->state = agilio_to_le32(AGILIO_NIC_BOOTING);
 }
 
@@ -186,6 +198,8 @@ agl_region_init(struct agl_region *r, const struct agl_geometry *g,
     r->ports = at(r, l.ports);
     r->counters = at(r, l.counters);
     r->flows = at(r, l.flows);
+    r->meters = at(r, l.meters);
+    r->bonds = at(r, l.bonds);
     r->qps = qps;
 
     init_header(r->header, g, &l, boot_id);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * csum.c - incremental internet checksums, used by the actions.
+ * csum.c - internet checksums, used by the actions.
  *
- * RFC 1624, equation 3: HC' = ~(~HC + ~m + m').  A wrong checksum so stays
- * exactly as wrong as it was, and the receiver still sees that.
+ * Of something that changes: RFC 1624, equation 3: HC' = ~(~HC + ~m + m').  A
+ * wrong checksum so stays exactly as wrong as it was, and the receiver still
+ * sees that.  Of a whole packet, for tunnels: RFC 1071.
  */
 
 #include "pkt/csum.h"
@@ -18,10 +19,7 @@ agl_csum_update(uint8_t *csum, const void *old, const void *new, size_t n)
         sum += (uint16_t) ~agl_get_u16((const uint8_t *) old + i);
         sum += agl_get_u16((const uint8_t *) new + i);
     }
-    while (sum >> 16) {
-        sum = (sum & 0xffff) + (sum >> 16);
-    }
-    agl_put_be16(csum, agilio_to_be16((uint16_t) ~sum));
+    agl_put_be16(csum, agilio_to_be16(agl_csum_finish(sum)));
 }
 
 void
@@ -49,4 +47,35 @@ agl_csum_update_pseudo(struct agl_pkt *pkt, uint8_t proto,
                && pkt->l4_len >= AGL_ICMP_CSUM + 2) {
         agl_csum_update(l4 + AGL_ICMP_CSUM, old, new, n);
     }
+}
+
+uint32_t
+agl_csum_add(uint32_t sum, const uint8_t *p, size_t n)
+{
+    for (; n > 1; p += 2, n -= 2) {
+        sum += agl_get_u16(p);
+    }
+    return n ? sum + (uint32_t) (*p << 8) : sum;
+}
+
+uint32_t
+agl_csum_add_pseudo(uint32_t sum, const uint8_t *ip, bool ipv6)
+{
+    if (ipv6) {
+        sum = agl_csum_add(sum, ip + AGL_IPV6_SRC, 32);
+        return sum + ip[AGL_IPV6_NEXT] + agl_get_u16(ip + AGL_IPV6_PLEN);
+    }
+    sum = agl_csum_add(sum, ip + AGL_IPV4_SRC, 8);
+    sum += ip[AGL_IPV4_PROTO];
+    return sum + (uint16_t) (agl_get_u16(ip + AGL_IPV4_TOTAL)
+                             - (ip[0] & 0x0f) * 4);
+}
+
+uint16_t
+agl_csum_finish(uint32_t sum)
+{
+    while (sum >> 16) {
+        sum = (sum & 0xffff) + (sum >> 16);
+    }
+    return (uint16_t) ~sum;
 }

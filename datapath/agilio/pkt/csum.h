@@ -24,4 +24,12 @@ void agl_csum_update_udp(uint8_t *csum, const void *old, const void *new,
 void agl_csum_update_pseudo(struct agl_pkt *pkt, uint8_t proto,
                             const void *old, const void *new, size_t n);
 
+/* A checksum from nothing: takes 'n' bytes, less than 64 kB, into 'sum', which
+ * is 0 at first; or the pseudo-header of the IP header at 'ip', which is taken
+ * at its word; and finishes, in host order.  All but the last piece have an
+ * even number of bytes.  Of what has its right checksum in it, this is 0. */
+uint32_t agl_csum_add(uint32_t sum, const uint8_t *p, size_t n);
+uint32_t agl_csum_add_pseudo(uint32_t sum, const uint8_t *ip, bool ipv6);
+uint16_t agl_csum_finish(uint32_t sum);
+
 #endif /* pkt/csum.h */

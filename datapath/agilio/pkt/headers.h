@@ -7,8 +7,9 @@
  * stores of the agilio_be types keep network order.
  *
  * Sources: IEEE 802.3, 802.1Q, 802.2 (LLC) with RFC 1042 (SNAP); RFC 3032
- * (MPLS), 826 (ARP), 791 (IPv4), 8200 (IPv6), 4302 (AH), 9293 (TCP), 768
- * (UDP), 9260 (SCTP), 792 (ICMP), 4443 (ICMPv6), 4861 (ND), 3376 (IGMP).
+ * (MPLS), 8300 (NSH), 826 (ARP), 791 (IPv4), 8200 (IPv6), 4302 (AH), 9293
+ * (TCP), 768 (UDP), 9260 (SCTP), 792 (ICMP), 4443 (ICMPv6), 4861 (ND), 3376
+ * (IGMP).
  */
 
 #ifndef AGL_HEADERS_H
@@ -22,6 +23,7 @@
 #define AGL_ETH_SRC 6
 #define AGL_ETH_TYPE 12
 #define AGL_VLAN_LEN 4
+#define AGL_VLAN_VID_MASK 0x0fff
 #define AGL_VLAN_CFI 0x1000
 #define AGL_SNAP_LEN 8                  /* LLC, OUI and type. */
 #define AGL_SNAP_TYPE 6
@@ -36,9 +38,33 @@
 #define AGL_TYPE_IPV6 0x86dd
 #define AGL_TYPE_MPLS 0x8847
 #define AGL_TYPE_MPLS_MCAST 0x8848
+#define AGL_TYPE_TEB 0x6558             /* A whole Ethernet frame. */
+#define AGL_TYPE_NSH 0x894f
 
 #define AGL_MPLS_LEN 4
 #define AGL_MPLS_BOS 0x100              /* Bottom of stack. */
+
+/* Network service header: a base, and what its MD type says. */
+#define AGL_NSH_LEN 8
+#define AGL_NSH_MAX_LEN 256             /* More than its length can say. */
+#define AGL_NSH_VERSION(BASE) ((BASE) >> 14)
+#define AGL_NSH_FLAGS(BASE) ((BASE) >> 12 & 3)
+#define AGL_NSH_TTL(BASE) ((BASE) >> 6 & 63)
+#define AGL_NSH_BYTES(BASE) (((BASE) & 63) * 4)
+#define AGL_NSH_MDTYPE 2
+#define AGL_NSH_NEXT 3
+#define AGL_NSH_PATH 4
+#define AGL_NSH_CONTEXT 8               /* Of MD type 1: 4 words. */
+#define AGL_NSH_MD1 1
+#define AGL_NSH_MD1_LEN 24
+#define AGL_NSH_MD2 2
+
+enum agl_nsh_next {
+    AGL_NSH_NEXT_IPV4 = 1,
+    AGL_NSH_NEXT_IPV6 = 2,
+    AGL_NSH_NEXT_ETH = 3,
+    AGL_NSH_NEXT_NSH = 4,
+};
 
 /* ARP for IPv4 on Ethernet. */
 #define AGL_ARP_LEN 28
@@ -74,6 +100,10 @@
 #define AGL_IPV6_MORE 0x0001
 #define AGL_IPV6_OFS_MASK 0xfff8
 #define AGL_IPV6_SEGMENTS_LEFT 3        /* Of a routing header. */
+
+/* What a key's nw_frag is made of (OVS: FLOW_NW_FRAG_*). */
+#define AGL_FRAG_ANY (1u << 0)
+#define AGL_FRAG_LATER (1u << 1)
 
 enum agl_proto {
     AGL_PROTO_HOPOPTS = 0,
@@ -191,26 +221,39 @@ agl_ipv6_ext_len(uint8_t proto, const uint8_t *ext)
     }
 }
 
+/* The packet_type (OVS: OFPHTN_ETHERTYPE) of a packet that begins with what
+ * 'eth_type' stands for. */
+static inline agilio_be32
+agl_packet_type(uint16_t eth_type)
+{
+    return agilio_to_be32(UINT32_C(1) << 16 | eth_type);
+}
+
+/* The Ethernet header if agl_parse() found one and 'n' bytes are there, else
+ * NULL. */
+static inline uint8_t *
+agl_eth(const struct agl_pkt *pkt, uint32_t n)
+{
+    return !pkt->md.packet_type && pkt->l3_ofs != AGL_OFS_NONE && pkt->len >= n
+           ? pkt->data : NULL;
+}
+
 /* The IP header of a packet that agl_parse() found to be an IP packet of this
- * type, else NULL.  The type is next to the header: nothing but a label stack
- * can come between, and then agl_parse() does not look at the payload. */
+ * type, else NULL. */
 static inline uint8_t *
 agl_ip(const struct agl_pkt *pkt, uint16_t eth_type)
 {
-    uint8_t *ip;
-
-    if (pkt->l4_ofs == AGL_OFS_NONE) {
-        return NULL;
-    }
-    ip = pkt->data + pkt->l3_ofs;
-    return agl_get_u16(ip - 2) == eth_type ? ip : NULL;
+    return pkt->l4_ofs != AGL_OFS_NONE && pkt->l3_type == eth_type
+           && pkt->l3_ofs < pkt->len
+           ? pkt->data + pkt->l3_ofs : NULL;
 }
 
 /* The layer 4 header if 'n' > 0 bytes of it are there, else NULL. */
 static inline uint8_t *
 agl_l4(const struct agl_pkt *pkt, uint32_t n)
 {
-    return pkt->l4_len >= n ? pkt->data + pkt->l4_ofs : NULL;
+    return pkt->l4_len >= n && pkt->l4_ofs < pkt->len
+           ? pkt->data + pkt->l4_ofs : NULL;
 }
 
 #endif /* pkt/headers.h */

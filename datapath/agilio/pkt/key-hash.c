@@ -43,11 +43,12 @@ has_ports(uint8_t nw_proto)
            || nw_proto == AGL_PROTO_ICMPV6;
 }
 
-uint32_t
-agl_key_hash(const struct agilio_key *key)
+/* With 'nw_proto' for the key's, but for whether there are ports. */
+static uint32_t
+hash_5tuple(const struct agilio_key *key, uint8_t nw_proto, uint32_t basis)
 {
     uint16_t eth_type = agilio_from_be16(key->eth_type);
-    uint32_t words[8], ports, hash = 0;
+    uint32_t words[8], ports, hash = basis;
 
     if (eth_type == AGL_TYPE_IPV6) {
         memcpy(words, key->ipv6_src, 16);
@@ -61,7 +62,7 @@ agl_key_hash(const struct agilio_key *key)
     } else {
         return finish(hash ^ 42);
     }
-    hash = add(hash, key->nw_proto);
+    hash = add(hash, nw_proto);
     if (has_ports(key->nw_proto)) {
         memcpy(&ports, &key->tp_src, sizeof ports);
         hash = add(hash, ports);
@@ -70,7 +71,107 @@ agl_key_hash(const struct agilio_key *key)
 }
 
 uint32_t
+agl_key_hash(const struct agilio_key *key)
+{
+    return agl_key_hash_basis(key, 0);
+}
+
+uint32_t
+agl_key_hash_basis(const struct agilio_key *key, uint32_t basis)
+{
+    return hash_5tuple(key, key->nw_proto, basis);
+}
+
+bool
+agl_pkt_is_hashed(const struct agl_pkt *pkt, const struct agilio_key *key)
+{
+    uint32_t len;
+
+    if (pkt->l4_ofs == AGL_OFS_NONE || key->nw_frag & AGL_FRAG_LATER) {
+        return false;
+    }
+    if (key->nw_proto == AGL_PROTO_TCP && pkt->l4_len >= AGL_TCP_LEN) {
+        len = (pkt->data[pkt->l4_ofs + AGL_TCP_CTL] >> 4) * 4;
+        return len >= AGL_TCP_LEN && len <= pkt->l4_len;
+    }
+    return key->nw_proto == AGL_PROTO_UDP && pkt->l4_len >= AGL_UDP_LEN;
+}
+
+/* Of IPv6, OVS then hashes the number in the IP header, though that may be of
+ * an extension header. */
+void
+agl_pkt_set_hash(struct agl_pkt *pkt, const struct agilio_key *key)
+{
+    uint8_t nw_proto = key->nw_proto;
+
+    if (pkt->l3_type == AGL_TYPE_IPV6 && agl_pkt_is_hashed(pkt, key)) {
+        nw_proto = pkt->data[pkt->l3_ofs + AGL_IPV6_NEXT];
+    }
+    pkt->flow_hash = hash_5tuple(key, nw_proto, 0);
+    pkt->has_hash = true;
+}
+
+uint32_t
 agl_hash_mix(uint32_t hash, uint32_t basis)
 {
     return finish(add(add(hash, 0), basis) ^ 8);
+}
+
+/* Both addresses, or other equal parts of a key, XORed and taken in. */
+static uint32_t
+add_both(uint32_t hash, const void *a, const void *b, size_t n)
+{
+    uint32_t x, y;
+
+    for (size_t i = 0; i < n; i += sizeof x) {
+        memcpy(&x, (const uint8_t *) a + i, sizeof x);
+        memcpy(&y, (const uint8_t *) b + i, sizeof y);
+        hash = add(hash, x ^ y);
+    }
+    return hash;
+}
+
+/* Without IP: the Ethernet header's fields. */
+static uint32_t
+hash_symmetric_l2(const struct agilio_key *key, uint32_t basis)
+{
+    const agilio_be16 vid = agilio_to_be16(AGL_VLAN_VID_MASK);
+    struct {
+        agilio_be16 eth_type, vlan_vid;
+        uint8_t mac[6];
+        uint8_t pad[2];
+    } fields = {
+        .eth_type = key->eth_type,
+        .vlan_vid = (key->vlan[0].tci ^ key->vlan[1].tci) & vid,
+    };
+    static const uint8_t zero[sizeof fields];
+
+    if (key->md.packet_type) {
+        return 0;
+    }
+    for (size_t i = 0; i < sizeof fields.mac; i++) {
+        fields.mac[i] = key->eth_src[i] ^ key->eth_dst[i];
+    }
+    return finish(add_both(basis, &fields, zero, sizeof fields) ^ basis);
+}
+
+uint32_t
+agl_key_hash_symmetric(const struct agilio_key *key, uint32_t basis)
+{
+    uint16_t eth_type = agilio_from_be16(key->eth_type);
+    uint32_t hash;
+
+    if (eth_type == AGL_TYPE_IPV4) {
+        hash = add_both(basis, &key->nw_src, &key->nw_dst, 4);
+    } else if (eth_type == AGL_TYPE_IPV6) {
+        hash = add_both(basis, key->ipv6_src, key->ipv6_dst, 16);
+    } else {
+        return hash_symmetric_l2(key, basis);
+    }
+    hash = add(hash, key->nw_proto);
+    if (!key->nw_frag && (key->nw_proto == AGL_PROTO_TCP
+                          || key->nw_proto == AGL_PROTO_SCTP)) {
+        hash = add(hash, (AGILIO_FORCE uint16_t) (key->tp_src ^ key->tp_dst));
+    }
+    return finish(hash ^ basis);
 }

@@ -11,17 +11,10 @@
  * A layer is read by a function that takes its header off a cursor.  When a
  * header is not whole or contradicts itself, the function returns false and
  * parsing ends; what was found until then stays in the key.
- *
- * Network Service Headers (0x894f) have no fields here: the host does not
- * offload flows that match on them.
  */
 
 #include "pkt/parse.h"
 #include "pkt/headers.h"
-
-/* What nw_frag is made of (OVS: FLOW_NW_FRAG_*). */
-#define FRAG_ANY (1u << 0)
-#define FRAG_LATER (1u << 1)
 
 /* What is left of the packet to be read. */
 struct cursor {
@@ -144,7 +137,8 @@ parse_ipv4(struct cursor *c, struct agilio_key *key)
 
     frag = agl_get_u16(ip + AGL_IPV4_FRAG);
     if (frag & (AGL_IPV4_MORE | AGL_IPV4_OFS_MASK)) {
-        key->nw_frag = FRAG_ANY | (frag & AGL_IPV4_OFS_MASK ? FRAG_LATER : 0);
+        key->nw_frag = AGL_FRAG_ANY
+                       | (frag & AGL_IPV4_OFS_MASK ? AGL_FRAG_LATER : 0);
     }
     key->nw_src = agl_get_be32(ip + AGL_IPV4_SRC);
     key->nw_dst = agl_get_be32(ip + AGL_IPV4_DST);
@@ -172,9 +166,9 @@ parse_ipv6_exts(struct cursor *c, uint8_t *proto, uint8_t *frag)
         *proto = ext[0];
         ofs = agl_get_u16(ext + AGL_IPV6_FRAG_OFS);
         if (kind == AGL_PROTO_FRAGMENT && ofs) {
-            *frag = FRAG_ANY;
+            *frag = AGL_FRAG_ANY;
             if (ofs & AGL_IPV6_OFS_MASK) {
-                *frag |= FRAG_LATER;
+                *frag |= AGL_FRAG_LATER;
                 *proto = AGL_PROTO_FRAGMENT;
                 return true;
             }
@@ -215,6 +209,37 @@ parse_ipv6(struct cursor *c, struct agilio_key *key)
     return true;
 }
 
+/* What follows the base of an MD type other than 1 has no fields. */
+static void
+parse_nsh(struct cursor *c, struct agilio_key *key)
+{
+    const uint8_t *nsh = c->p;
+    uint8_t mdtype;
+    uint32_t len;
+    uint16_t base;
+
+    if (c->left < AGL_NSH_LEN) {
+        return;
+    }
+    base = agl_get_u16(nsh);
+    len = AGL_NSH_BYTES(base);
+    mdtype = nsh[AGL_NSH_MDTYPE];
+    if (AGL_NSH_VERSION(base) || len > c->left
+        || (mdtype == AGL_NSH_MD1 && len != AGL_NSH_MD1_LEN)
+        || (mdtype == AGL_NSH_MD2 && len < AGL_NSH_LEN)) {
+        return;
+    }
+    key->nsh.flags = AGL_NSH_FLAGS(base);
+    key->nsh.ttl = AGL_NSH_TTL(base);
+    key->nsh.mdtype = mdtype;
+    key->nsh.np = nsh[AGL_NSH_NEXT];
+    key->nsh.path_hdr = agl_get_be32(nsh + AGL_NSH_PATH);
+    if (mdtype == AGL_NSH_MD1) {
+        memcpy(key->nsh.context, nsh + AGL_NSH_CONTEXT,
+               sizeof key->nsh.context);
+    }
+}
+
 /* True if there is a layer 4 to go on with. */
 static bool
 parse_l3(struct cursor *c, struct agilio_key *key)
@@ -227,6 +252,9 @@ parse_l3(struct cursor *c, struct agilio_key *key)
     case AGL_TYPE_ARP:
     case AGL_TYPE_RARP:
         parse_arp(c, key);
+        return false;
+    case AGL_TYPE_NSH:
+        parse_nsh(c, key);
         return false;
     default:
         return false;
@@ -355,16 +383,21 @@ agl_parse(struct agl_pkt *pkt, const struct agl_parse_options *options,
 {
     struct cursor c = { pkt->data, pkt->len };
     uint16_t eth_type;
+    bool has_l4;
 
     memset(key, 0, sizeof *key);
-    key->in_port = agilio_to_le32(pkt->in_port);
-    key->recirc_id = agilio_to_le32(pkt->recirc_id);
-    key->dp_hash = agilio_to_le32(pkt->dp_hash);
+    key->md = pkt->md;
+    memcpy(key->tun_opts, pkt->tun_opts, pkt->md.tunnel.opts_len);
     pkt->l2_5_ofs = pkt->l3_ofs = pkt->l4_ofs = AGL_OFS_NONE;
-    pkt->l4_len = 0;
+    pkt->l4_len = pkt->pad_len = 0;
     pkt->tcp_flags = 0;
+    pkt->options = options;
 
-    if (!parse_eth(&c, options->max_vlans, key)) {
+    if (pkt->md.packet_type) {
+        /* No Ethernet header; the low half is the type of what there is. */
+        eth_type = (uint16_t) agilio_from_be32(pkt->md.packet_type);
+        key->eth_type = agilio_to_be16(eth_type);
+    } else if (!parse_eth(&c, options->max_vlans, key)) {
         return;
     }
     eth_type = agilio_from_be16(key->eth_type);
@@ -373,12 +406,15 @@ agl_parse(struct agl_pkt *pkt, const struct agl_parse_options *options,
         parse_mpls(&c, key);
     }
     pkt->l3_ofs = c.p - pkt->data;
-    if (!parse_l3(&c, key)) {
+    pkt->l3_type = eth_type;
+    has_l4 = parse_l3(&c, key);
+    pkt->pad_len = pkt->len - (c.p - pkt->data) - c.left;
+    if (!has_l4) {
         return;
     }
     pkt->l4_ofs = c.p - pkt->data;
     pkt->l4_len = c.left;
-    if (!(key->nw_frag & FRAG_LATER)) {
+    if (!(key->nw_frag & AGL_FRAG_LATER)) {
         parse_l4(&c, key);
         pkt->tcp_flags = agilio_from_be16(key->tcp_flags);
     }

@@ -10,9 +10,8 @@ struct agl_parse_options {
     uint32_t max_vlans;         /* Tags that the host parses: 0, 1 or 2. */
 };
 
-/* Fills in 'key' from what is known of 'pkt' and from its frame (at least an
- * Ethernet header long), and the offsets and TCP flags of 'pkt'.  Every byte
- * of 'key' is written.
+/* Fills in 'key' from the metadata of 'pkt' and from its frame, and the
+ * offsets and TCP flags of 'pkt'.  Every byte of 'key' is written.
  *
  * The result is the one of OVS's miniflow_extract() for the same bytes, for
  * malformed and truncated packets too: a header that is not whole, or whose

@@ -14,7 +14,7 @@ agl_pool_init(struct agl_pool *pool, void *memory, uint32_t n)
     struct agl_pkt *pkts = memory;
 
     pool->free = NULL;
-    pool->n_free = 0;
+    pool->n_free = pool->n_reserved = 0;
     pool->n = n;
     while (n) {
         agl_pkt_free(pool, &pkts[--n]);
@@ -39,7 +39,7 @@ agl_pkt_new(struct agl_pool *pool)
     struct agl_pkt *pkt = take(pool);
 
     if (pkt) {
-        memset(pkt, 0, offsetof(struct agl_pkt, room));
+        memset(pkt, 0, offsetof(struct agl_pkt, tun_opts));
         pkt->data = pkt->room + AGL_PKT_HEADROOM;
         pkt->l2_5_ofs = pkt->l3_ofs = pkt->l4_ofs = AGL_OFS_NONE;
     }
@@ -62,7 +62,8 @@ agl_pkt_clone(struct agl_pool *pool, const struct agl_pkt *src)
     struct agl_pkt *pkt = take(pool);
 
     pool->n_reserved--;
-    memcpy(pkt, src, offsetof(struct agl_pkt, room));
+    memcpy(pkt, src, offsetof(struct agl_pkt, tun_opts));
+    memcpy(pkt->tun_opts, src->tun_opts, src->md.tunnel.opts_len);
     pkt->data = pkt->room + (src->data - src->room);
     memcpy(pkt->data, src->data, src->len);
     return pkt;
@@ -77,30 +78,53 @@ agl_pkt_free(struct agl_pool *pool, struct agl_pkt *pkt)
 }
 
 void
+agl_pkt_cut(struct agl_pkt *pkt)
+{
+    if (pkt->trunc) {
+        pkt->len -= pkt->cut < pkt->len ? pkt->cut : pkt->len;
+        agl_pkt_uncut(pkt);
+    }
+}
+
+void
+agl_pkt_uncut(struct agl_pkt *pkt)
+{
+    if (pkt->trunc) {
+        pkt->trunc = false;
+        pkt->cut = 0;
+    }
+}
+
+/* The header at '*ofs' is 'n' bytes further back.  All such distances are
+ * even, so none comes out as AGL_OFS_NONE. */
+static void
+move(uint16_t *ofs, uint32_t n)
+{
+    if (*ofs != AGL_OFS_NONE) {
+        *ofs = (uint16_t) (*ofs + n);
+    }
+}
+
+bool
 agl_pkt_push(struct agl_pkt *pkt, uint32_t n)
 {
-    uint16_t *const ofs[] = { &pkt->l2_5_ofs, &pkt->l3_ofs, &pkt->l4_ofs };
-
+    if (agl_pkt_headroom(pkt) < n) {
+        return false;
+    }
     pkt->data -= n;
     pkt->len += n;
-    for (size_t i = 0; i < AGILIO_ARRAY_SIZE(ofs); i++) {
-        if (*ofs[i] != AGL_OFS_NONE) {
-            *ofs[i] += n;
-        }
-    }
+    move(&pkt->l2_5_ofs, n);
+    move(&pkt->l3_ofs, n);
+    move(&pkt->l4_ofs, n);
+    return true;
 }
 
 void
 agl_pkt_pull(struct agl_pkt *pkt, uint32_t n)
 {
-    uint16_t *const ofs[] = { &pkt->l2_5_ofs, &pkt->l3_ofs, &pkt->l4_ofs };
-
     pkt->data += n;
     pkt->len -= n;
-    for (size_t i = 0; i < AGILIO_ARRAY_SIZE(ofs); i++) {
-        if (*ofs[i] != AGL_OFS_NONE) {
-            /* A header that goes away is one that the packet has not. */
-            *ofs[i] = *ofs[i] < n ? AGL_OFS_NONE : *ofs[i] - n;
-        }
-    }
+    move(&pkt->l2_5_ofs, -n);
+    move(&pkt->l3_ofs, -n);
+    move(&pkt->l4_ofs, -n);
 }

@@ -12,30 +12,41 @@
 
 #include "agilio/abi.h"
 
-#define AGL_PKT_HEADROOM 128    /* What a program may push, at the most. */
+#define AGL_PKT_HEADROOM 640    /* A program's growth, and some VLAN tags. */
 #define AGL_OFS_NONE UINT16_MAX /* The packet has no such header. */
 #define AGL_BURST 32            /* Packets that move together. */
+
+struct agl_parse_options;
 
 struct agl_pkt {
     uint8_t *data;              /* First byte of the frame. */
     uint32_t len;               /* Bytes of frame, without FCS. */
-    uint32_t in_port;           /* Port id. */
+    uint32_t rx_port;           /* Id of the port that it was received on. */
+    struct agilio_metadata md;
 
-    /* Set by agl_parse() and kept right by actions; offsets from 'data'. */
+    /* Set by agl_parse() and kept by actions as OVS keeps them; offsets from
+     * 'data', modulo 2**16, so that one which is not less than 'len' is of a
+     * header that went away. */
+    const struct agl_parse_options *options;    /* That it was parsed with. */
     uint16_t l2_5_ofs;          /* MPLS label stack. */
     uint16_t l3_ofs;
+    uint16_t l3_type;           /* Ethernet type of what is there. */
     uint16_t l4_ofs;            /* Of IPv4 and IPv6 only. */
     uint16_t l4_len;            /* Without what pads the frame; 0 if none. */
+    uint16_t pad_len;           /* What pads it behind an IP packet. */
     uint16_t tcp_flags;         /* As in the key, so with ND's stand-in for
                                  * them, which OVS counts, too. */
 
-    /* What recirculation keeps of earlier passes. */
-    uint32_t recirc_id;         /* 0 in the first pass. */
-    uint32_t dp_hash;
-    uint32_t flow_hash;         /* agl_key_hash() in the first pass. */
-    uint32_t n_recirc;
+    /* TRUNC: 'cut' bytes are not to be sent, once, while 'trunc' is set. */
+    uint32_t cut;
+    bool trunc;
+
+    bool has_hash;              /* 'flow_hash' is that of the packet now. */
+    uint32_t flow_hash;         /* agl_key_hash() as received or popped. */
+    uint32_t n_recirc;          /* Passes before this one. */
     struct agl_pkt *next_free;  /* While in the pool. */
 
+    uint8_t tun_opts[AGILIO_MAX_TUNNEL_OPTS];   /* md.tunnel.opts_len. */
     uint8_t room[AGL_PKT_HEADROOM + AGILIO_MAX_FRAME];
 };
 
@@ -67,10 +78,22 @@ struct agl_pkt *agl_pkt_clone(struct agl_pool *, const struct agl_pkt *);
 
 void agl_pkt_free(struct agl_pool *, struct agl_pkt *);
 
-/* Grows a frame by 'n' bytes at the front (the caller knows that the headroom
- * suffices), or shrinks it (the caller knows that it is so long).  Offsets
- * follow. */
-void agl_pkt_push(struct agl_pkt *, uint32_t n);
+/* Cuts off what TRUNC said; forgets what it said. */
+void agl_pkt_cut(struct agl_pkt *);
+void agl_pkt_uncut(struct agl_pkt *);
+
+static inline uint32_t
+agl_pkt_headroom(const struct agl_pkt *pkt)
+{
+    return (uint32_t) (pkt->data - pkt->room);
+}
+
+/* Grows a frame by 'n' bytes at the front.  Offsets follow.  False if there is
+ * no room, which is so only in a program that pops before it has pushed, on a
+ * packet that has no such thing. */
+bool agl_pkt_push(struct agl_pkt *, uint32_t n);
+
+/* Shrinks it (the caller knows that it is so long). */
 void agl_pkt_pull(struct agl_pkt *, uint32_t n);
 
 #endif /* pkt/pkt.h */

@@ -102,11 +102,11 @@ check(const struct put *put, uint32_t max_flows, const char **reason)
     if (put->map & 1) {
         memcpy(&mask, put->mask, sizeof(uint64_t));
     }
-    if (agilio_from_le32(mask.in_port) != UINT32_MAX) {
+    if (agilio_from_le32(mask.md.in_port) != UINT32_MAX) {
         return fail(reason, AGILIO_E_INVAL,
                     "the flow's in_port is not matched exactly");
     }
-    if (agilio_from_le32(mask.recirc_id) != UINT32_MAX) {
+    if (agilio_from_le32(mask.md.recirc_id) != UINT32_MAX) {
         return fail(reason, AGILIO_E_INVAL,
                     "the flow's recirc_id is not matched exactly");
     }

@@ -19,7 +19,7 @@
  * takes the new seq of the interest; a bucket that has an older one counts as
  * empty, and is made so when it is next used.
  *
- * Memory: 32 bytes per entry, and up to 136 for the key, of which only what
+ * Memory: 32 bytes per entry, and up to 504 for the key, of which only what
  * the interest needs is ever touched.
  *
  * Owned by one worker, which calls lookup and learn for each packet and dump
