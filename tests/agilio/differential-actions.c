@@ -118,8 +118,8 @@ make_trunc(struct diff_maker *m)
     return diff_random(8) ? diff_make_output(m) : true;
 }
 
-/* SYM_L4 has the packet parsed again: what had more tags pushed than OVS looks
- * at has no layer 3 any more. */
+/* SYM_L4 has the packet parsed again, and so has L4 without a hash: what had
+ * more tags pushed than OVS looks at has no layer 3 any more. */
 static bool
 make_hash(struct diff_maker *m)
 {
@@ -129,7 +129,7 @@ make_hash(struct diff_maker *m)
     };
 
     nl_msg_put_unspec(m->odp, OVS_ACTION_ATTR_HASH, &hash, sizeof hash);
-    if (hash.hash_alg == OVS_HASH_ALG_SYM_L4) {
+    if (hash.hash_alg == OVS_HASH_ALG_SYM_L4 || m->no_hash) {
         diff_forget(m, m->packet_type);
     }
     return true;

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * differential-dp.c - two of OVS's userspace datapaths, in this process.
+ * differential-dp.c - OVS's userspace datapath, in this process.
  *
  * One is the judge: it receives what the NIC receives, and knows nothing of a
- * NIC.  The other is the host behind the NIC: it receives what the NIC gives
- * it.  Both are dpif-netdevs of type "dummy"; no hardware offload is on, so
- * none of our hooks does anything but agilio_batch_is_resumed().  Frames go
- * through one at a time: what is sent is then surely of that frame.
+ * NIC.  One is the host behind the NIC: it receives what the NIC gives it.  One
+ * has the frames that flows are made for.  They are dpif-netdevs of type
+ * "dummy"; no hardware offload is on, so none of our hooks does anything but
+ * agilio_batch_is_resumed().  Frames go through one at a time: what is sent is
+ * then surely of that frame.
  *
  * A flow comes into a datapath the way it does in ovs-vswitchd: a packet
  * misses, and the upcall returns the wildcards and the actions.  That, other
@@ -120,7 +121,7 @@ add_port(struct dpif *dpif, const char *name, const char *type,
 static void
 start_side(enum diff_side side, const char *dp_name, char prefix)
 {
-    static enum diff_side sides[] = { DIFF_STOCK, DIFF_HOST };
+    static enum diff_side sides[] = { DIFF_STOCK, DIFF_HOST, DIFF_TEACHER };
 
     CHECK(!dpif_create(dp_name, "dummy", &dpifs[side]));
     for (uint32_t i = 0; i < DIFF_N_PORTS; i++) {
@@ -164,7 +165,8 @@ diff_dp_start(diff_want_cb *want_)
     netdev_vport_tunnel_register();
     diff_ports_start();
     start_side(DIFF_STOCK, "differential", 's');
-    start_side(DIFF_HOST, "ovs-dummy", 'h');    /* dummy_enable() is for it. */
+    start_side(DIFF_HOST, "ovs-dummy", 'h');    /* agilio-sample.c's. */
+    start_side(DIFF_TEACHER, "teacher", 't');
     tell_ports();
 }
 

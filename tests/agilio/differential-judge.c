@@ -158,7 +158,7 @@ const char *
 diff_judge(const struct diff_fate *stock, const struct diff_fate *ours,
            bool in_order)
 {
-    if (stock->full && ours->full) {
+    if (stock->full || (ours->full && stock->n >= DIFF_MANY)) {
         diff_know(DIFF_TOO_MANY);
         return NULL;
     }

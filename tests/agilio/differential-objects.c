@@ -7,8 +7,7 @@
  * where it depends on a connection; here of a function that takes its place.
  *
  * What passes a meter on the NIC and on the host passes two, with a bucket
- * each.  So wherever the host may have metered something (when flows are
- * learned), all of them are filled again.
+ * each.  So a table with meters has flows for the NIC only.
  */
 
 #include <config.h>
@@ -30,7 +29,6 @@ struct meter {
     uint16_t flags;
     uint16_t n_bands;
     struct ofputil_meter_band bands[AGILIO_MAX_BANDS];
-    uint64_t base[2 + 2 * AGILIO_MAX_BANDS];    /* The NIC's, when filled. */
 };
 
 struct bond {
@@ -42,6 +40,9 @@ struct bond {
 static struct meter meters[DIFF_N_METERS];      /* Id - 1. */
 static struct bond bonds[DIFF_N_BONDS];
 static uint32_t generation = 1;
+
+/* Words of struct agilio_meter_stats. */
+#define N_COUNTS (2 + 2 * AGILIO_MAX_BANDS)
 
 const char *__wrap_agilio_object_find(enum agilio_object_kind, const char *,
                                       uint32_t id, uint32_t *nic_id);
@@ -121,17 +122,17 @@ nic_count_meter(const struct meter *meter, uint64_t *counts)
         = &diff_nic_region()->meters[agilio_slot(meter->nic_id)];
     const agilio_le64 *words = (const agilio_le64 *) stats;
 
-    for (size_t i = 0; i < ARRAY_SIZE(meter->base); i++) {
+    for (size_t i = 0; i < N_COUNTS; i++) {
         counts[i] = agilio_from_le64(words[i]);
     }
 }
 
 static void
-fill_meter(size_t i)
+set_meter(size_t i)
 {
     struct meter *meter = &meters[i];
 
-    for (enum diff_side side = 0; side < DIFF_N_SIDES; side++) {
+    for (enum diff_side side = 0; side < DIFF_N_JUDGED; side++) {
         struct ofputil_meter_band bands[AGILIO_MAX_BANDS];
         struct ofputil_meter_config config = {
             .meter_id = i + 1,
@@ -145,17 +146,6 @@ fill_meter(size_t i)
         memcpy(meter->bands, bands, sizeof bands);      /* Default bursts. */
     }
     nic_set_meter(meter);
-    nic_count_meter(meter, meter->base);
-}
-
-void
-diff_meters_fill(void)
-{
-    for (size_t i = 0; i < DIFF_N_METERS; i++) {
-        if (meters[i].present) {
-            fill_meter(i);
-        }
-    }
 }
 
 static void
@@ -178,7 +168,7 @@ get_meter(enum diff_side side, size_t i, uint64_t *counts)
 bool
 diff_meters_host_used(void)
 {
-    uint64_t counts[ARRAY_SIZE(meters[0].base)];
+    uint64_t counts[N_COUNTS];
 
     for (size_t i = 0; i < DIFF_N_METERS; i++) {
         if (meters[i].present) {
@@ -194,17 +184,16 @@ diff_meters_host_used(void)
 static bool
 judge_meter(size_t i)
 {
-    uint64_t stock[ARRAY_SIZE(meters[0].base)], host[ARRAY_SIZE(stock)];
-    uint64_t nic[ARRAY_SIZE(stock)];
+    uint64_t stock[N_COUNTS], host[N_COUNTS], nic[N_COUNTS];
 
     get_meter(DIFF_STOCK, i, stock);
     get_meter(DIFF_HOST, i, host);
     nic_count_meter(&meters[i], nic);
-    for (size_t j = 0; j < ARRAY_SIZE(stock); j++) {
-        if (stock[j] != host[j] + nic[j] - meters[i].base[j]) {
+    for (size_t j = 0; j < N_COUNTS; j++) {
+        if (stock[j] != host[j] + nic[j]) {
             printf("  meter %"PRIuSIZE", number %"PRIuSIZE": stock %"PRIu64
                    ", ours %"PRIu64" + %"PRIu64"\n", i + 1, j, stock[j],
-                   host[j], nic[j] - meters[i].base[j]);
+                   host[j], nic[j]);
             return false;
         }
     }
@@ -232,7 +221,7 @@ set_bond(size_t i)
     const struct bond *bond = &bonds[i];
     struct agilio_bond_set body = { .id = agilio_to_le32(bond->nic_id) };
 
-    for (enum diff_side side = 0; side < DIFF_N_SIDES; side++) {
+    for (enum diff_side side = 0; side < DIFF_N_JUDGED; side++) {
         odp_port_t members[AGILIO_BOND_BUCKETS];
 
         memcpy(members, bond->members, sizeof members);
@@ -252,10 +241,10 @@ judge_bond(size_t i)
 {
     const struct agilio_bond_stats *nic
         = &diff_nic_region()->bonds[agilio_slot(bonds[i].nic_id)];
-    uint64_t bytes[DIFF_N_SIDES][AGILIO_BOND_BUCKETS];
+    uint64_t bytes[DIFF_N_JUDGED][AGILIO_BOND_BUCKETS];
 
     memset(bytes, 0, sizeof bytes);
-    for (enum diff_side side = 0; side < DIFF_N_SIDES; side++) {
+    for (enum diff_side side = 0; side < DIFF_N_JUDGED; side++) {
         CHECK(!dpif_bond_stats_get(diff_dpif(side), i + 1, bytes[side]));
     }
     for (size_t j = 0; j < AGILIO_BOND_BUCKETS; j++) {
@@ -280,7 +269,7 @@ remove_object(enum agilio_msg_type del, uint32_t nic_id, size_t i)
 {
     agilio_le32 body = agilio_to_le32(nic_id);
 
-    for (enum diff_side side = 0; side < DIFF_N_SIDES; side++) {
+    for (enum diff_side side = 0; side < DIFF_N_JUDGED; side++) {
         if (del == AGILIO_MSG_METER_DEL) {
             CHECK(!dpif_meter_del(diff_dpif(side), meter_id(i), NULL, 0));
         } else {
@@ -300,9 +289,11 @@ diff_objects_make(void)
         }
         meters[i].present = i < DIFF_N_METERS - 1 || diff_random(2);
         meters[i].nic_id = generation << 16 | i;
-        randomize_meter(&meters[i]);
+        if (meters[i].present) {
+            randomize_meter(&meters[i]);
+            set_meter(i);
+        }
     }
-    diff_meters_fill();
     for (size_t i = 0; i < DIFF_N_BONDS; i++) {
         if (bonds[i].present) {
             remove_object(AGILIO_MSG_BOND_DEL, bonds[i].nic_id, i);

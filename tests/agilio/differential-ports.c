@@ -4,7 +4,7 @@
  *
  * A netdev class of our own, whose receive queue is one packet and whose
  * transmission is an event in the fate of that packet.  "s0" is port 0 of the
- * judge's datapath, "h0" that of our host's.
+ * judge's datapath, "h0" that of our host's, "t0" that of the teacher.
  *
  * Some functions of libopenvswitch are replaced by ours (ld's --wrap, see
  * agilio.mk): those that tell the time, and the one by which a datapath asks
@@ -90,7 +90,8 @@ port_construct(struct netdev *netdev)
     const char *name = netdev_get_name(netdev);
     struct port *port = port_cast(netdev);
 
-    port->side = name[0] == 's' ? DIFF_STOCK : DIFF_HOST;
+    port->side = (name[0] == 's' ? DIFF_STOCK
+                  : name[0] == 'h' ? DIFF_HOST : DIFF_TEACHER);
     port->index = strtoul(name + 1, NULL, 10);
     ports[port->side][port->index] = port;
     return 0;

@@ -10,7 +10,7 @@
  *     differential-headers.c  ...MPLS, Ethernet and NSH headers
  *     differential-tunnels.c  ...tunnels
  *     differential-ports.c    ports of a datapath, and the clock
- *     differential-dp.c       two datapaths of OVS's: the judge, and our host
+ *     differential-dp.c       datapaths of OVS's: the judge, and our host
  *     differential-nic.c      the NIC
  *     differential-objects.c  meters and bonds of all three
  *     differential-judge.c    what is the same
@@ -72,6 +72,7 @@ struct diff_event {
 };
 
 #define DIFF_MAX_EVENTS 512     /* What is recirculated can become many. */
+#define DIFF_MANY 64            /* The NIC's devices keep no more. */
 #define DIFF_MAX_BYTES (1 << 20)
 
 struct diff_fate {
@@ -89,12 +90,15 @@ void diff_fate_add(struct diff_fate *, enum diff_event_kind, uint32_t port,
  * ## Flows. ##
  * ## ------ ## */
 
-/* OVS's datapaths: the judge, and the one behind the NIC. */
+/* OVS's datapaths: the judge; the one behind the NIC; and one from whose
+ * misses flows are made, which has nothing to do with the others. */
 enum diff_side {
     DIFF_STOCK,
     DIFF_HOST,
+    DIFF_TEACHER,
     DIFF_N_SIDES
 };
+#define DIFF_N_JUDGED 2         /* The first two. */
 
 /* Statistics; 'used' in ms of the clock. */
 struct diff_stats {
@@ -117,7 +121,6 @@ struct diff_flow {
     struct diff_stats first[DIFF_N_SIDES];
 
     /* The NIC's view. */
-    bool known;                 /* It has been offered to the NIC. */
     enum agilio_verdict verdict;
     const char *reason;         /* NULL, or for the verdict. */
     bool resident;              /* The NIC has it. */
@@ -310,10 +313,9 @@ agilio_port_lookup diff_nic_lookup;
 /* differential-objects.c. */
 /* Sets all meters (which are full then) and bonds. */
 void diff_objects_make(void);
-void diff_meters_fill(void);
 /* What is wrong with the statistics, NULL if nothing is. */
 const char *diff_objects_judge(void);
-/* Whether the host has metered anything since diff_meters_fill(). */
+/* Whether the host has metered anything. */
 bool diff_meters_host_used(void);
 
 /* ## ---------- ##

@@ -46,7 +46,6 @@ static struct diff_table table;
 static struct diff_frame bases[DIFF_MAX_FLOWS];
 static uint32_t base_ports[DIFF_MAX_FLOWS];
 static uint32_t n_learned;
-static bool learning;           /* What misses teaches the table. */
 static bool blurred;            /* A known difference has changed its state. */
 
 static struct diff_fate stock, ours;
@@ -104,9 +103,15 @@ note_hits(void)
 static struct diff_flow *
 want(enum diff_side side, const struct flow *flow)
 {
-    return side == DIFF_HOST ? diff_table_find(&table, flow)
-           : learning ? diff_table_learn(&table, flow)
-           : NULL;
+    struct diff_flow *found = diff_table_find(&table, flow);
+
+    if (!found && side == DIFF_TEACHER) {
+        found = diff_table_learn(&table, flow);
+        if (found) {
+            diff_nic_put(found);
+        }
+    }
+    return found;
 }
 
 /* Takes note of the TCP flags of a frame that 'port' receives, in OVS's two
@@ -137,9 +142,10 @@ tally(uint32_t port, const struct diff_frame *frame)
 static void
 del_flow(struct diff_flow *flow)
 {
-    struct diff_stats theirs, host, nic;
+    struct diff_stats theirs, host, nic, none;
 
     diff_cover(flow);
+    diff_dp_del(DIFF_TEACHER, flow, &none);
     diff_dp_del(DIFF_STOCK, flow, &theirs);
     diff_dp_del(DIFF_HOST, flow, &host);
     diff_nic_del(flow, &nic);
@@ -208,8 +214,7 @@ is_clear(uint32_t n_given)
         diff_know(DIFF_TOO_DEEP);
         blurred = true;
     }
-    if (!blurred && !learning && table.objects && n_given
-        && diff_meters_host_used()) {
+    if (!blurred && table.objects && n_given && diff_meters_host_used()) {
         diff_know(DIFF_TWO_METERS);
         blurred = true;
     }
@@ -233,7 +238,7 @@ run_frame(uint32_t port, const struct diff_frame *frame)
                     AGILIO_PORT_NONE, &stock);
     n = diff_nic_receive(port, frame, &ours, &given);
 
-    wrong = learning ? NULL : judge_given(given, n);
+    wrong = judge_given(given, n);
     wrong = wrong ? wrong : diff_judge(&stock, &ours, !n);
     n_run++;
     if (wrong && is_clear(n)) {
@@ -249,34 +254,18 @@ run_frame(uint32_t port, const struct diff_frame *frame)
     tally(port, frame);
 }
 
-/* Learns from the base frame 'i'.  The NIC misses what the datapath misses, so
- * the host meters it, too. */
+/* Makes flows for a base frame, and then has it carried. */
 static void
 add_flow(void)
 {
     uint32_t i = n_learned < DIFF_MAX_FLOWS ? n_learned++
                                             : diff_random(DIFF_MAX_FLOWS);
-    const char *wrong = table.objects && !blurred ? diff_objects_judge()
-                                                  : NULL;
+    const struct diff_frame *frame = &bases[i];
 
-    if (wrong) {
-        difference(wrong);
-    }
-    if (table.objects) {
-        diff_meters_fill();
-    }
-    learning = true;
-    run_frame(base_ports[i], &bases[i]);
-    learning = false;
-    for (size_t j = 0; j < table.n; j++) {
-        if (!table.flows[j]->known) {
-            table.flows[j]->known = true;
-            diff_nic_put(table.flows[j]);
-        }
-    }
-    if (table.objects) {
-        diff_meters_fill();
-    }
+    diff_dp_receive(DIFF_TEACHER, base_ports[i],
+                    diff_packet_new(frame->bytes, frame->len),
+                    AGILIO_PORT_NONE, NULL);
+    run_frame(base_ports[i], frame);
 }
 
 static void

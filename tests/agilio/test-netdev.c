@@ -28,6 +28,7 @@
 #include "openvswitch/ofpbuf.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
+#include "ovs-numa.h"
 #include "smap.h"
 #include "sset.h"
 #include "timeval.h"
@@ -762,6 +763,7 @@ main(void)
     path = xasprintf("/tmp/test-netdev.%d.sock", getpid());
     register_class();
     dummy_enable("");
+    ovs_numa_init();
 
     RUN(test_config);
     RUN(test_port_comes);

@@ -244,7 +244,7 @@ fuzz_control(const uint8_t *data, size_t size)
     struct fuzz_input in = { data, data + size };
     unsigned int n_blocks = env_n_blocks;
 
-    watch_start();
+    watch_start(32);
     n_waiting = 0;
     in_session = true;
     session = watch.session;

@@ -87,7 +87,7 @@ fuzz_frames(const uint8_t *data, size_t size)
     };
     struct fuzz_input in = { data, data + size };
 
-    watch_start();
+    watch_start(32);
     fuzz_operate(&in, ops, AGILIO_ARRAY_SIZE(ops), MAX_OPS);
     op_settle(&in);
     watch_stop();

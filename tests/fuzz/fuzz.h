@@ -96,6 +96,23 @@ fuzz_bytes(struct fuzz_input *in, void *to, uint32_t n)
     return n;
 }
 
+/* A length that a packet's record may claim: often one on an edge. */
+static inline uint32_t
+fuzz_claim(struct fuzz_input *in)
+{
+    static const uint32_t edges[] = {
+        0, sizeof(struct agilio_desc) - 1, sizeof(struct agilio_desc),
+        sizeof(struct agilio_desc) + 13, sizeof(struct agilio_desc) + 14,
+        sizeof(struct agilio_desc) + AGILIO_MAX_FRAME,
+        sizeof(struct agilio_desc) + AGILIO_MAX_FRAME + 1,
+        AGILIO_MAX_RECORD, AGILIO_MAX_RECORD + 1, UINT32_MAX,
+    };
+    uint32_t choice = fuzz_u8(in);
+
+    return choice < 192 ? edges[choice % AGILIO_ARRAY_SIZE(edges)]
+           : fuzz_u16(in);
+}
+
 /* An operation: its number, how many bytes of operands (16 bits), those.
  * False if there is none left. */
 static inline bool

@@ -53,6 +53,12 @@ guard_reset(void *memory, size_t n)
     memset(keys, 0, sizeof keys);
 }
 
+void
+guard_forbid(const void *p, size_t n)
+{
+    POISON(p, n);
+}
+
 uint32_t
 guard_n_out(void)
 {

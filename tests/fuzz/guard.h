@@ -22,6 +22,9 @@
 
 /* Forgets all packets.  The 'n' bytes at 'memory' become a new pool's. */
 void guard_reset(void *memory, size_t n);
+/* Nobody is to touch the 'n' bytes at 'p' until they are freed. */
+void guard_forbid(const void *p, size_t n);
+
 /* How many packets are out. */
 uint32_t guard_n_out(void);
 

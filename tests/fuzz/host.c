@@ -91,12 +91,15 @@ op_cursor(struct fuzz_input *in)
     agilio_store_relaxed(cursor, agilio_to_le32(x));
 }
 
+/* Puts 'len' bytes into a ring, and hands over as many granules as 'claim'
+ * bytes take. */
 static void
-produce(struct agilio_ring_end *end, const void *record, uint32_t len)
+produce(struct agilio_ring_end *end, const void *record, uint32_t len,
+        uint32_t claim)
 {
-    uint32_t n = agilio_ring_granules(len);
+    uint32_t n = agilio_ring_granules(claim);
 
-    if (n && n <= end->n) {
+    if (len && n <= end->n) {
         agilio_ring_write(end, 0, record, len);
         agilio_ring_produce(end, n);
     }
@@ -118,7 +121,8 @@ op_reply(struct fuzz_input *in)
                      how & 16 ? how & 7 : AGILIO_MSG_F_REPLY | (how & 2), id,
                      how & 32 ? fuzz_u32(in) : SESSION);
     agilio_put_bytes(&w, body, len);
-    produce(&reply, buf, agilio_msg_end(&w, buf));
+    len = agilio_msg_end(&w, buf);
+    produce(&reply, buf, len, len);
 }
 
 /* A packet's record, whose lengths may not add up. */
@@ -130,6 +134,7 @@ op_packet(struct fuzz_input *in)
     uint32_t meta_len = how & 2 ? fuzz_u16(in) : how & 4
                         ? sizeof(struct agilio_metadata) + opts_len : 0;
     uint32_t flags = how & 8 ? fuzz_u8(in) : how & 4 ? 1 : 0;
+    uint32_t claim = how & 16 ? fuzz_claim(in) : 0;
     struct {
         struct agilio_desc desc;
         struct agilio_metadata md;
@@ -139,7 +144,10 @@ op_packet(struct fuzz_input *in)
 
     memset(&r, 0, sizeof r);
     len = sizeof r.desc + fuzz_bytes(in, &r.md, sizeof r - sizeof r.desc);
-    r.desc.len = agilio_to_le32(how & 16 ? fuzz_u32(in) : len);
+    if (!(how & 16)) {
+        claim = len;
+    }
+    r.desc.len = agilio_to_le32(claim);
     r.desc.flags = agilio_to_le16(flags);
     r.desc.meta_len = agilio_to_le16(meta_len);
     r.desc.port = agilio_to_le32(how & 32 ? fuzz_u32(in) : PORT);
@@ -148,7 +156,7 @@ op_packet(struct fuzz_input *in)
         r.md.in_port = agilio_to_le32(how & 128 ? AGILIO_PORT_HOST | 3 : PORT);
         r.md.tunnel.opts_len = opts_len;
     }
-    produce(&to_host, &r, len);
+    produce(&to_host, &r, len, how & 128 ? len : claim);
 }
 
 /* ## -------- ##

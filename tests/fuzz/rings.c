@@ -13,16 +13,30 @@
 
 #define MAX_OPS 100
 
+static size_t used;             /* Bytes of the region that mean anything. */
+
+/* Whoever reads or writes behind the last ring fails under ASan. */
+static void
+guard_region(void)
+{
+    const struct agilio_ring_end *last
+        = &watch.region.qps[WATCH_DEVS - 1].from_host;
+    const uint8_t *end = last->body + last->n * AGILIO_GRANULE;
+
+    used = (size_t) (end - watch.region.base);
+    guard_forbid(end, watch.region.size - used);
+}
+
 /* Any bytes anywhere. */
 static void
 op_scribble(struct fuzz_input *in)
 {
-    size_t at = fuzz_u32(in) % watch.region.size;
+    size_t at = fuzz_u32(in) % used;
     uint8_t bytes[256];
     uint32_t n = fuzz_bytes(in, bytes, sizeof bytes);
 
-    if (n > watch.region.size - at) {
-        n = (uint32_t) (watch.region.size - at);
+    if (n > used - at) {
+        n = (uint32_t) (used - at);
     }
     memcpy(watch.region.base + at, bytes, n);
 }
@@ -57,13 +71,31 @@ static void
 op_record(struct fuzz_input *in)
 {
     struct agilio_ring_end *ring = choose_ring(in);
-    uint8_t bytes[4096];
+    uint32_t n_granules = fuzz_u8(in);
+    uint8_t bytes[2048];
     uint32_t n = fuzz_bytes(in, bytes, sizeof bytes);
 
     if (n && n <= ring->n * AGILIO_GRANULE) {
         agilio_ring_write(ring, 0, bytes, n);
-        agilio_ring_produce(ring, agilio_ring_granules(n));
+        agilio_ring_produce(ring, n_granules < 128 ? agilio_ring_granules(n)
+                                  : n_granules % 128);
     }
+}
+
+/* A packet for a port, of a length that need not be the one it says. */
+static void
+op_packet(struct fuzz_input *in)
+{
+    uint32_t dev = fuzz_u8(in) % WATCH_DEVS;
+    struct agilio_ring_end *ring = &watch.to_nic[dev];
+    uint32_t claim = fuzz_claim(in), n = agilio_ring_granules(claim);
+    const struct agilio_desc desc = {
+        .len = agilio_to_le32(claim),
+        .port = agilio_to_le32(watch.ids[fuzz_u8(in) % WATCH_DEVS]),
+    };
+
+    agilio_ring_write(ring, 0, &desc, sizeof desc);
+    agilio_ring_produce(ring, n <= ring->n && !(fuzz_u8(in) & 1) ? n : 1);
 }
 
 /* A message that is in order, of the session or not. */
@@ -165,11 +197,12 @@ fuzz_rings(const uint8_t *data, size_t size)
 {
     static fuzz_op *const ops[] = {
         op_cursor, op_run, op_record, op_message, watch_op_frame,
-        op_scribble, op_new_host, watch_op_host_frame,
+        op_scribble, op_new_host, watch_op_host_frame, op_packet,
     };
     struct fuzz_input in = { data, data + size };
 
-    watch_start();
+    watch_start(256);
+    guard_region();
     fuzz_operate(&in, ops, AGILIO_ARRAY_SIZE(ops), MAX_OPS);
     op_run(&in);
     op_new_host(&in);

@@ -153,15 +153,22 @@ op_record(struct fuzz_input *in)
     uint8_t how = fuzz_u8(in);
     uint8_t bytes[sizeof(struct agilio_desc) + 2048];
     struct agilio_desc desc = { .port = agilio_to_le32(how) };
-    uint32_t n;
+    uint32_t n, claim;
 
+    claim = how & 1 ? fuzz_claim(in) : 0;
     n = sizeof desc + fuzz_bytes(in, bytes + sizeof desc, 2048);
-    desc.len = agilio_to_le32(n + (how & 1 ? fuzz_u16(in) : 0));
+    if (!(how & 1)) {
+        claim = n;
+    }
+    desc.len = agilio_to_le32(claim);
     desc.flags = agilio_to_le16(how & 2 ? 1 : 0);
     desc.meta_len = agilio_to_le16(how & 4 ? 8 : 0);
     memcpy(bytes, &desc, sizeof desc);
     agilio_ring_write(ring, 0, bytes, n);
-    agilio_ring_produce(ring, agilio_ring_granules(n));
+    if (how & 8 || claim > ring->n * AGILIO_GRANULE) {
+        claim = n;
+    }
+    agilio_ring_produce(ring, agilio_ring_granules(claim));
 }
 
 static void

@@ -8,6 +8,19 @@
 #define N_PACKETS 24
 #define N_TRACKER 64
 
+/* The last ring is at the end of the region, but for what rounds that up. */
+static struct agl_geometry geometry = {
+    .type = AGILIO_FUNCTION_PF,
+    .n_ports = WATCH_DEVS,
+    .n_qps = WATCH_DEVS,
+    .max_flows = 64,
+    .max_masks = 4,
+    .max_meters = 4,
+    .max_bonds = 4,
+    .n_workers = 1,
+    .control_granules = 256,
+};
+
 struct inproc watch;
 const struct fuzz_names watch_names = {
     .n_ports = WATCH_DEVS,
@@ -128,13 +141,14 @@ watch_drop(struct agl_run *run, enum agilio_counter reason,
  * ## --- ## */
 
 void
-watch_start(void)
+watch_start(uint32_t packet_granules)
 {
     struct agl_run *run;
 
     guard_reset(NULL, 0);    /* It takes memory anew. */
     memset(&seen, 0, sizeof seen);
-    inproc_start(&watch, &inproc_geometry, N_PACKETS, N_TRACKER, WATCH_DEVS);
+    geometry.packet_granules = packet_granules;
+    inproc_start(&watch, &geometry, N_PACKETS, N_TRACKER, WATCH_DEVS);
     run = &watch.nic->worker.run;
     run->random = 1;
     ways = *run;

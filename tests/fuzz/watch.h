@@ -20,8 +20,9 @@
 extern struct inproc watch;
 extern const struct fuzz_names watch_names;
 
-/* Starts the NIC, with a host that has said HELLO. */
-void watch_start(void);
+/* Starts the NIC, with a host that has said HELLO.  Packet rings have
+ * 'packet_granules'. */
+void watch_start(uint32_t packet_granules);
 /* Ends if a packet is lost. */
 void watch_stop(void);
 
