@@ -3,7 +3,7 @@
  * differential-dp.c - OVS's userspace datapath, in this process.
  *
  * One is the judge: it receives what the NIC receives, and knows nothing of a
- * NIC.  One is the host behind the NIC: it receives what the NIC gives it.  One
+ * NIC.  One is the host behind the NIC: it takes what the NIC gives it.  One
  * has the frames that flows are made for.  They are dpif-netdevs of type
  * "dummy"; no hardware offload is on, so none of our hooks does anything but
  * agilio_batch_is_resumed().  Frames go through one at a time: what is sent is

@@ -120,7 +120,7 @@ need_labels(struct diff_maker *m)
     return n && DIFF_NEED(m, dl_type);
 }
 
-/* OVS forgets the hash here; where it makes a copy of the packet then, the hash
+/* OVS forgets the hash here; where it makes a copy of the packet then, it
  * is whatever is in memory. */
 bool
 diff_make_pop_mpls(struct diff_maker *m)

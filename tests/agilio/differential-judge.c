@@ -34,7 +34,7 @@ static struct {
         "the NIC; what such a\n    table does was not compared from there "
         "on.",
     [DIFF_SHORT_SAMPLE].why =
-        "A userspace action on less than an Ethernet header (without Ethernet, "
+        "A userspace action on less than an Ethernet header (or without it, "
         "that is): the host\n    has dpif_execute() do it for a packet that "
         "the NIC sampled, which refuses it.",
     [DIFF_CUT_TUNNEL].why =

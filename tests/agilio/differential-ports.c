@@ -229,7 +229,7 @@ __wrap_agilio_batch_is_resumed(const struct netdev_rxq *rxq,
  * ## Packets ##
  * ## ------- ## */
 
-/* With the RSS hash that a device would give, or else OVS: which would do so at
+/* With the RSS hash that a device would give, or else OVS: which would so at
  * one of several points, by what flows there are.
  *
  * With zeros behind it: packet_set_nd() follows the length of an option to

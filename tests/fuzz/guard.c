@@ -164,7 +164,6 @@ WRAP(void, agl_pkt_free, struct agl_pool *pool, struct agl_pkt *pkt)
     const size_t after = offsetof(struct agl_pkt, next_free)
                          + sizeof pkt->next_free;
 
-    guard_check(pkt);
     forget(pkt);
     __real_agl_pkt_free(pool, pkt);
     POISON(pkt, offsetof(struct agl_pkt, next_free));

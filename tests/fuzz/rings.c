@@ -201,7 +201,7 @@ fuzz_rings(const uint8_t *data, size_t size)
     };
     struct fuzz_input in = { data, data + size };
 
-    watch_start(256);
+    watch_start(fuzz_u8(&in) & 1 ? 32 : 256);
     guard_region();
     fuzz_operate(&in, ops, AGILIO_ARRAY_SIZE(ops), MAX_OPS);
     op_run(&in);
