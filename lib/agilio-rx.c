@@ -63,6 +63,7 @@ look(const struct agilio_ring_end *end, uint32_t port, struct agilio_rx *rx)
     meta_len = agilio_from_le16(desc.meta_len);
     flags = agilio_from_le16(desc.flags);
     rx->hash = agilio_from_le32(desc.hash);
+    rx->cut = agilio_from_le32(desc.cut);
     rx->frame_ofs = sizeof desc + meta_len;
     frame_len = rx->len - rx->frame_ofs;        /* Wraps: then it is huge. */
     if (!frame_len || frame_len > AGILIO_MAX_FRAME) {
@@ -139,7 +140,9 @@ resume_metadata(const struct agilio_rx *rx, struct dp_packet *packet)
 {
     const struct agilio_metadata *m = &rx->meta.md;
     struct pkt_metadata *md = &packet->md;
+    uint32_t len = dp_packet_size(packet);
 
+    dp_packet_set_cutlen(packet, len - MIN(rx->cut, len));
     memset(md, 0, sizeof *md);
     pkt_metadata_init(md, ODPP_NONE);
     md->recirc_id = agilio_from_le32(m->recirc_id);

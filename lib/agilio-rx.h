@@ -36,6 +36,7 @@ struct agilio_rx {
     uint32_t len;               /* Of the whole record. */
     uint32_t frame_ofs;
     uint32_t hash;              /* The packet's RSS hash; 0: none. */
+    uint32_t cut;               /* Bytes that TRUNC said to cut off. */
     struct {                    /* If RESUMED or SAMPLED. */
         struct agilio_metadata md;
         uint8_t rest[AGILIO_MAX_META - sizeof(struct agilio_metadata)];

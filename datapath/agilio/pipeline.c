@@ -154,6 +154,7 @@ static void
 add_resume(struct preamble *p, const struct agl_pkt *pkt)
 {
     p->desc.flags |= agilio_to_le16(AGILIO_DESC_RESUMED);
+    p->desc.cut = agilio_to_le32(pkt->cut);
     add_meta(p, &pkt->md, sizeof pkt->md);
     add_meta(p, pkt->tun_opts, pkt->md.tunnel.opts_len);
 }

@@ -269,7 +269,7 @@ AGILIO_ASSERT_OFFSET(struct agilio_metadata, tunnel, 24);
  *
  *     0        4        8       12       16                24       28
  *     +--------+--------+--------+--------+-----------------+--------+------+
- *     | len    |flg meta| port   | reason | timestamp       | hash   | 0    |
+ *     | len    |flg meta| port   | reason | timestamp       | hash   | cut  |
  *     +--------+--------+--------+--------+-----------------+--------+------+
  *
  * AGILIO_DESC_RESUMED: the NIC has already recirculated or decapsulated the
@@ -294,7 +294,8 @@ struct agilio_desc {
     agilio_le64 timestamp;      /* To the host: NIC clock at reception. */
     agilio_le32 hash;           /* To the host: OVS's hash of the packet as
                                  * received or popped; 0: not known. */
-    uint8_t pad[4];
+    agilio_le32 cut;            /* To the host, RESUMED: bytes that a TRUNC of
+                                 * an earlier pass said to cut off. */
 };
 AGILIO_ASSERT_SIZE(struct agilio_desc, 32);
 

@@ -138,8 +138,9 @@ push_udp(struct pile *pile, uint16_t port)
 {
     uint32_t l4_len = pile->len + UDP_HEADER_LEN;
     bool ipv6 = diff_random(2), with_csum = diff_random(2);
-    uint32_t sum;
-    uint8_t *udp, *ip;
+    size_t ip_len = ipv6 ? IPV6_HEADER_LEN : IP_HEADER_LEN;
+    uint32_t sum, ip[IPV6_HEADER_LEN / 4];      /* Aligned. */
+    uint8_t *udp;
 
     push_be16(pile, 0);
     push_be16(pile, l4_len);
@@ -148,7 +149,7 @@ push_udp(struct pile *pile, uint16_t port)
     udp = pile->p;
     push_underlay(pile, IPPROTO_UDP, ipv6);
     if (with_csum) {
-        ip = udp - (ipv6 ? IPV6_HEADER_LEN : IP_HEADER_LEN);
+        memcpy(ip, udp - ip_len, ip_len);
         sum = ipv6 ? packet_csum_pseudoheader6((void *) ip)
                    : packet_csum_pseudoheader((void *) ip);
         set_csum(udp + 6, csum_finish(csum_continue(sum, udp, l4_len)));

@@ -204,6 +204,7 @@ with_room(struct dp_packet *packet, bool fresh)
     if (!fresh) {
         new->md = packet->md;
         new->packet_type = packet->packet_type;
+        new->cutlen = packet->cutlen;
         dp_packet_reset_offload(new);
     }
     if (dp_packet_rss_valid(packet)) {

@@ -146,7 +146,7 @@ static const struct row rows[] = {
     M(desc, reason, 12, 4),
     M(desc, timestamp, 16, 8),
     M(desc, hash, 24, 4),
-    M(desc, pad, 28, 4),
+    M(desc, cut, 28, 4),
 
     S(flow_stats, 32, 8),
     M(flow_stats, packets, 0, 8),
