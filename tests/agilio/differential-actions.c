@@ -93,6 +93,9 @@ make_push_vlan(struct diff_maker *m)
 static bool
 make_pop_vlan(struct diff_maker *m)
 {
+    if (m->trunc) {
+        return false;
+    }
     if (!m->n_vlans) {
         if (m->packet_type != PT_ETH || !m->l3
             || !m->match->flow.vlans[0].tci || !DIFF_NEED(m, vlans[0].tci)) {
@@ -105,7 +108,8 @@ make_pop_vlan(struct diff_maker *m)
     return true;
 }
 
-/* What follows mostly is the output to a mirror. */
+/* What follows mostly is the output to a mirror.  If not, nothing may be taken
+ * off the packet: OVS would cut off more than is left of it. */
 static bool
 make_trunc(struct diff_maker *m)
 {
@@ -114,8 +118,12 @@ make_trunc(struct diff_maker *m)
     trunc = nl_msg_put_unspec_uninit(m->odp, OVS_ACTION_ATTR_TRUNC,
                                      sizeof *trunc);
     trunc->max_len = ETH_HEADER_LEN + diff_random(100);
+    if (diff_random(8)) {
+        m->trunc = false;
+        return diff_make_output(m);
+    }
     m->trunc = true;
-    return diff_random(8) ? diff_make_output(m) : true;
+    return true;
 }
 
 /* SYM_L4 has the packet parsed again, and so has L4 without a hash: what had

@@ -129,7 +129,7 @@ diff_make_pop_mpls(struct diff_maker *m)
                                       ETH_TYPE_MPLS };
     uint16_t type = types[diff_random(ARRAY_SIZE(types))];
 
-    if (!need_labels(m)) {
+    if (m->trunc || !need_labels(m)) {
         return false;
     }
     nl_msg_put_be16(m->odp, OVS_ACTION_ATTR_POP_MPLS, htons(type));
@@ -181,7 +181,7 @@ diff_make_pop_eth(struct diff_maker *m)
 {
     ovs_be16 type = m->match->flow.dl_type;
 
-    if (m->packet_type != PT_ETH || !m->has_l3) {
+    if (m->packet_type != PT_ETH || !m->has_l3 || m->trunc) {
         return false;
     }
     nl_msg_put_flag(m->odp, OVS_ACTION_ATTR_POP_ETH);
@@ -264,7 +264,7 @@ diff_make_pop_nsh(struct diff_maker *m)
         nl_msg_put_flag(m->odp, OVS_ACTION_ATTR_POP_NSH);
         return !diff_random(32);
     }
-    if (m->packet_type != PT_NSH || m->nsh || !need_nsh(m)
+    if (m->packet_type != PT_NSH || m->nsh || m->trunc || !need_nsh(m)
         || !DIFF_NEED(m, nsh.np)) {
         return false;
     }
