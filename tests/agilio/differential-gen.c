@@ -134,6 +134,39 @@ keep_apart(struct match *new, const struct match *old)
     return false;
 }
 
+/* Whether 'match' looks at more than packets of this type have. */
+static bool
+looks_beyond(const struct match *match, ovs_be16 dl_type, uint8_t nw_proto)
+{
+    const uint64_t *mask = (const uint64_t *) &match->wc.masks;
+    struct flow flow = match->flow;
+    struct flowmap map;
+
+    flow.dl_type = dl_type;
+    flow.nw_proto = nw_proto;
+    flow_wc_map(&flow, &map);
+    for (size_t i = 0; i < FLOW_U64S; i++) {
+        if (mask[i] && !flowmap_is_set(&map, i)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Has 'match' look at what says that a packet has such fields, as ofproto
+ * does: dpif-netdev drops from a flow those that the packet which asked for it
+ * does not have. */
+static void
+add_prerequisites(struct match *match)
+{
+    if (looks_beyond(match, match->flow.dl_type, 0)) {
+        WC_MASK_FIELD(&match->wc, nw_proto);
+    }
+    if (looks_beyond(match, 0, 0)) {
+        WC_MASK_FIELD(&match->wc, dl_type);
+    }
+}
+
 static uint32_t
 free_id(const struct diff_table *table)
 {
@@ -164,6 +197,7 @@ diff_table_learn(struct diff_table *table, const struct flow *flow)
             return NULL;
         }
     }
+    add_prerequisites(&new->match);
     new->id = free_id(table);
     new->ufid.u64.lo = ++n_ufids;
     new->ufid.u64.hi = n_ufids;

@@ -42,11 +42,20 @@ random_lse(void)
     return htonl(lse);
 }
 
+/* Of OVS's two readings of a packet (DIFF_TWO_READINGS) one has layer 3 begin
+ * before the labels that were received. */
+static bool
+need_l3_ofs(struct diff_maker *m)
+{
+    return m->has_l3 && (!eth_type_mpls(m->match->flow.dl_type)
+                         || DIFF_NEED(m, mpls_lse[0]));
+}
+
 /* OVS puts the first label where layer 3 is. */
 static bool
-can_push_label(const struct diff_maker *m)
+can_push_label(struct diff_maker *m)
 {
-    return m->has_l3 || m->n_labels;
+    return m->n_labels || need_l3_ofs(m);
 }
 
 /* There is one label more, and layer 3 is not looked at behind it. */
@@ -181,7 +190,7 @@ diff_make_pop_eth(struct diff_maker *m)
 {
     ovs_be16 type = m->match->flow.dl_type;
 
-    if (m->packet_type != PT_ETH || !m->has_l3 || m->trunc) {
+    if (m->packet_type != PT_ETH || m->trunc || !need_l3_ofs(m)) {
         return false;
     }
     nl_msg_put_flag(m->odp, OVS_ACTION_ATTR_POP_ETH);
@@ -293,7 +302,7 @@ put_nsh(struct diff_maker *m, uint16_t attr, void *value, size_t n,
 bool
 diff_make_set_nsh(struct diff_maker *m)
 {
-    uint8_t mdtype = m->match->flow.nsh.mdtype;
+    uint8_t mdtype = m->match->flow.nsh.mdtype; /* And four other bits. */
     bool masked = diff_random(4) > 0;
     struct ovs_nsh_key_base base;
     struct ovs_nsh_key_md1 md1;
@@ -308,7 +317,7 @@ diff_make_set_nsh(struct diff_maker *m)
                                                : OVS_ACTION_ATTR_SET);
     inner = nl_msg_start_nested(m->odp, OVS_KEY_ATTR_NSH);
     put_nsh(m, OVS_NSH_KEY_ATTR_BASE, &base, sizeof base, masked);
-    if (mdtype == NSH_M_TYPE1 || masked) {
+    if ((mdtype & 0x0f) == NSH_M_TYPE1 || masked) {
         put_nsh(m, OVS_NSH_KEY_ATTR_MD1, &md1, sizeof md1, masked);
     }
     nl_msg_end_nested(m->odp, inner);
