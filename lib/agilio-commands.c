@@ -365,7 +365,8 @@ format_tracker_entry(struct ds *ds, const struct agilio_map *map,
     uint64_t now = agilio_from_le64(agilio_load_relaxed(&map->region->clock));
     uint64_t used = agilio_from_le64(e->used);
 
-    ds_put_format(ds, "flow:%"PRIu32", ", agilio_from_le32(e->flow_id));
+    ds_put_format(ds, "flow:%"PRIu32", passes:%"PRIu32", ",
+                  agilio_from_le32(e->flow_id), agilio_from_le32(e->n_flows));
     agilio_format_match(ds, &e->key, NULL);
     ds_put_format(ds, ", packets:%"PRIu64", used:%.3fs\n",
                   agilio_from_le64(e->packets),

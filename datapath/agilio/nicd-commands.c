@@ -167,15 +167,15 @@ apply_trace(struct agl_worker *w, void *trace_)
 {
     struct agl_tracker_key tk;
     struct trace *t = trace_;
+    struct agl_path path;
     struct agl_flow *flow;
     uint32_t i, n = 0;
 
     agl_parse(t->pkt, &w->options, &t->key);
-    flow = agl_tracker_lookup(w->tracker, w->table, &t->key, w->now, &tk);
-    t->in_tracker = flow != NULL;
-    if (!flow) {
-        flow = agl_flow_table_lookup(w->table, &t->key);
-    }
+    t->in_tracker = agl_tracker_lookup(w->tracker, w->table, &t->key, w->now,
+                                       &tk, &path);
+    flow = (t->in_tracker ? path.flows[0]
+            : agl_flow_table_lookup(w->table, &t->key));
     t->hit = flow != NULL;
     if (!flow) {
         return;

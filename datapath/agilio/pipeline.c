@@ -9,7 +9,10 @@
  * carry() is that life, top to bottom; recirculation goes through it again, at
  * most AGILIO_MAX_RECIRC times.  Each packet has one fate: it is sent
  * as its flow says, or given to the host, or dropped; the latter two under
- * one counter each.  Worker thread only.
+ * one counter each.
+ *
+ * One lookup in the tracker serves a whole traversal, that is, all the passes
+ * of a packet whose flows the tracker has as one path.  Worker thread only.
  */
 
 #include "pipeline.h"
@@ -80,27 +83,78 @@ admit(struct agl_worker *w, struct agl_port *port, struct agl_pkt *pkt)
     return true;
 }
 
-/* The flow of a packet from either level, NULL on a miss in both. */
-static struct agl_flow *
-lookup(struct agl_worker *w, const struct agilio_key *key)
-{
+/* A packet's way from a lookup in the tracker on. */
+struct agl_traversal {
     struct agl_tracker_key tk;
-    struct agl_flow *flow;
+    struct agl_path path;
+    uint32_t at;                /* In 'path': the flow of the next pass. */
+};
 
-    flow = agl_tracker_lookup(w->tracker, w->table, key, w->now, &tk);
-    if (flow) {
-        agl_worker_count(w, AGILIO_COUNTER_L1_HIT);
-        return flow;
+static void
+learn(struct agl_worker *w, const struct agl_traversal *t)
+{
+    if (agl_tracker_learn(w->tracker, w->table, &t->tk, &t->path, w->now)) {
+        agl_worker_count(w, AGILIO_COUNTER_EVICTED);
     }
-    flow = agl_flow_table_lookup(w->table, key);
+}
+
+/* The mask tables say where the path goes on.  NULL if they do not know. */
+static struct agl_flow *
+mask_lookup(struct agl_worker *w, struct agl_traversal *t,
+            const struct agilio_key *key)
+{
+    struct agl_flow *flow = agl_flow_table_lookup(w->table, key);
+
     if (flow) {
+        t->path.flows[t->path.n++] = flow;
+        t->at = t->path.n;
+        learn(w, t);
         agl_worker_count(w, AGILIO_COUNTER_L2_HIT);
         agl_worker_count(w, AGILIO_COUNTER_LEARNED);
-        if (agl_tracker_learn(w->tracker, w->table, &tk, flow, w->now)) {
-            agl_worker_count(w, AGILIO_COUNTER_EVICTED);
-        }
     }
     return flow;
+}
+
+/* Begins a traversal: the flow of a packet from either level, NULL on a miss
+ * in both. */
+static struct agl_flow *
+lookup(struct agl_worker *w, struct agl_traversal *t,
+       const struct agilio_key *key)
+{
+    if (!agl_tracker_lookup(w->tracker, w->table, key, w->now, &t->tk,
+                            &t->path)) {
+        return mask_lookup(w, t, key);
+    }
+    agl_worker_count(w, AGILIO_COUNTER_L1_HIT);
+    t->at = 1;
+    return t->path.flows[0];
+}
+
+/* Whether a packet goes on with its traversal: where packets part, each begins
+ * another. */
+static bool
+goes_on(struct agl_worker *w, struct agl_traversal *t,
+        const struct agilio_key *key)
+{
+    if (t->at == t->path.n) {
+        return !t->path.parts;
+    }
+    if (agl_flow_matches(t->path.flows[t->at], key)) {
+        return true;
+    }
+    t->path.n = t->at;
+    t->path.parts = true;
+    learn(w, t);
+    return false;
+}
+
+/* The flow of a pass that goes on, NULL if nobody knows it. */
+static struct agl_flow *
+follow(struct agl_worker *w, struct agl_traversal *t,
+       const struct agilio_key *key)
+{
+    return (t->at < t->path.n ? t->path.flows[t->at++]
+            : mask_lookup(w, t, key));
 }
 
 /* What stands before the frame in a packet ring. */
@@ -195,7 +249,8 @@ account(struct agl_worker *w, const struct agl_flow *flow,
  * before; what it does not need of them is given back. */
 static void
 run(struct agl_worker *w, const struct agl_program *program,
-    const struct agilio_key *key, struct agl_pkt *pkt)
+    const struct agilio_key *key, struct agl_pkt *pkt,
+    struct agl_traversal *traversal)
 {
     uint32_t n_reserved = w->pool.n_reserved;
 
@@ -207,23 +262,32 @@ run(struct agl_worker *w, const struct agl_program *program,
     if (program->needs_hash && !pkt->has_hash) {
         agl_pkt_set_hash(pkt, key);
     }
+    w->traversal = traversal;
     if (agl_program_run(program, pkt, &w->run)) {
         agl_worker_count(w, AGILIO_COUNTER_CARRIED);
     }
     w->pool.n_reserved = n_reserved;
 }
 
-/* The life of a packet, once for each time that it is looked up. */
+/* The life of a packet, once for each pass: in 'traversal', if it is in one
+ * already. */
 static void
-carry(struct agl_worker *w, struct agl_pkt *pkt)
+carry(struct agl_worker *w, struct agl_pkt *pkt,
+      struct agl_traversal *traversal)
 {
     const struct agl_program *program;
+    struct agl_traversal fresh;
     struct agl_flow *flow;
     struct agilio_key key;
 
     agl_parse(pkt, &w->options, &key);
 
-    flow = lookup(w, &key);
+    if (traversal && goes_on(w, traversal, &key)) {
+        flow = follow(w, traversal, &key);
+    } else {
+        traversal = &fresh;
+        flow = lookup(w, traversal, &key);
+    }
     if (!flow) {
         upcall(w, pkt, AGILIO_FALLBACK_MISS);
         return;
@@ -243,14 +307,17 @@ carry(struct agl_worker *w, struct agl_pkt *pkt)
         drop(w, pkt, AGILIO_COUNTER_DROP_POLICY);
         agl_worker_count(w, AGILIO_COUNTER_CARRIED);
     } else {
-        run(w, program, &key, pkt);
+        run(w, program, &key, pkt, traversal);
     }
 }
 
+/* The first recirculation of a program goes on with its packet's traversal; a
+ * second one, of a copy, begins another. */
 void
 agl_pipeline_recirc(struct agl_run *run, struct agl_pkt *pkt)
 {
     struct agl_worker *w = worker_of(run);
+    struct agl_traversal *traversal = w->traversal;
 
     if (pkt->n_recirc == AGILIO_MAX_RECIRC) {
         drop(w, pkt, AGILIO_COUNTER_DROP_RECIRC);
@@ -263,7 +330,8 @@ agl_pipeline_recirc(struct agl_run *run, struct agl_pkt *pkt)
     pkt->n_recirc++;
     pkt->trunc = false;         /* As in OVS, whose 'cut' stays. */
     agl_worker_count(w, AGILIO_COUNTER_RECIRC);
-    carry(w, pkt);
+    carry(w, pkt, traversal);
+    w->traversal = NULL;
 }
 
 void
@@ -301,7 +369,7 @@ agl_pipeline_receive(struct agl_worker *w, struct agl_port *port)
         pkts[i]->rx_port = port->id;
         pkts[i]->md.in_port = agilio_to_le32(port->id);
         if (admit(w, port, pkts[i])) {
-            carry(w, pkts[i]);
+            carry(w, pkts[i], NULL);
         }
     }
 

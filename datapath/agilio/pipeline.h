@@ -52,6 +52,7 @@ struct agl_call {
 
 struct agl_worker {
     struct agl_run run;         /* First: programs give it back to us. */
+    struct agl_traversal *traversal;    /* Of the packet in 'run'. */
     const struct agl_nic_ops *ops;
     struct agl_pool pool;
     void *memory;               /* Of the pool. */

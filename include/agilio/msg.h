@@ -147,7 +147,7 @@ AGILIO_ASSERT_SIZE(struct agilio_bond_set, 1028);
  * are as in the packet, the others are 0. */
 struct agilio_tracker_entry {
     agilio_le32 flow_id;
-    agilio_le32 pad;
+    agilio_le32 n_flows;        /* It, and those met by recirculation. */
     agilio_le64 packets;
     agilio_le64 used;           /* NIC clock. */
     struct agilio_key key;

@@ -299,6 +299,7 @@ static inline bool
 model_lookup(const struct model *model, struct agl_flow_table *t,
              struct agl_tracker *tracker, uint64_t now)
 {
+    struct agl_path path = { .n = 0 };
     struct agl_flow *flow = NULL;
     struct agl_tracker_key tk;
     struct agilio_key key;
@@ -316,14 +317,16 @@ model_lookup(const struct model *model, struct agl_flow_table *t,
     }
 
     key = packet(m.key);
-    if (tracker) {
-        flow = agl_tracker_lookup(tracker, t, &key, now, &tk);
-    }
-    hit = flow != NULL;
-    if (!flow) {
+    hit = tracker && agl_tracker_lookup(tracker, t, &key, now, &tk, &path);
+    if (hit) {
+        CHECK(path.n == 1);
+        flow = path.flows[0];
+    } else {
         flow = agl_flow_table_lookup(t, &key);
         if (flow && tracker) {
-            agl_tracker_learn(tracker, t, &tk, flow, now);
+            path.n = 1;
+            path.flows[0] = flow;
+            agl_tracker_learn(tracker, t, &tk, &path, now);
         }
     }
     CHECK((flow ? (int) flow->id : -1) == expected);

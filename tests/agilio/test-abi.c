@@ -434,7 +434,7 @@ static const struct row rows[] = {
 
     S(tracker_entry, 528, 8),
     M(tracker_entry, flow_id, 0, 4),
-    M(tracker_entry, pad, 4, 4),
+    M(tracker_entry, n_flows, 4, 4),
     M(tracker_entry, packets, 8, 8),
     M(tracker_entry, used, 16, 8),
     M(tracker_entry, key, 24, 504),

@@ -466,6 +466,134 @@ test_recirc(void)
     stop();
 }
 
+/* How passes found their flows; those that follow a path look up nothing. */
+static bool
+looked_up(uint64_t l1, uint64_t l2)
+{
+    return (counter(AGILIO_COUNTER_L1_HIT) == l1
+            && counter(AGILIO_COUNTER_L2_HIT) == l2
+            && counter(AGILIO_COUNTER_LEARNED) == l2);
+}
+
+static void
+carry_one(uint8_t dst)
+{
+    inject(IN, dst, 60);
+    settle();
+}
+
+/* One lookup for all passes of a packet, as long as its flows are there. */
+static void
+test_traversal(void)
+{
+    struct agilio_action_recirc to_7 = ACTION(RECIRC, recirc, recirc_id, 7);
+    struct agilio_action_recirc to_8 = ACTION(RECIRC, recirc, recirc_id, 8);
+    struct agilio_action_output out = ACTION(OUTPUT, output, port, ids[OUT]);
+
+    start(64, true);
+    out.port = agilio_to_le32(ids[OUT]);
+    CHECK(!put_recirc_flow(1, 0, &to_7, sizeof to_7));
+    CHECK(!put_recirc_flow(2, 7, &to_8, sizeof to_8));
+    carry_one(1);
+    CHECK(looked_up(0, 2));             /* As far as there are flows. */
+    CHECK(!put_recirc_flow(3, 8, &out, sizeof out));
+    carry_one(1);
+    CHECK(looked_up(1, 3));
+    carry_one(1);
+    CHECK(looked_up(2, 3));
+    CHECK(agilio_from_le64(sim.region.flows[1].packets) == 3);
+    CHECK(agilio_from_le64(sim.region.flows[2].packets) == 3);
+    CHECK(agilio_from_le64(sim.region.flows[3].packets) == 2);
+    CHECK(devs[OUT].n_tx == 2);
+
+    CHECK(!del_flow(3));
+    carry_one(1);
+    CHECK(looked_up(3, 3) && counter(AGILIO_COUNTER_FALLBACK_MISS) == 2);
+    CHECK(!put_recirc_flow(4, 8, &out, sizeof out));
+    carry_one(1);
+    carry_one(1);
+    CHECK(looked_up(5, 4) && devs[OUT].n_tx == 4);
+    stop();
+}
+
+/* Puts flow 'id': what comes to recirculation 7 with an odd or even dp_hash
+ * goes to port 'out'. */
+static int
+put_hashed_flow(uint32_t id, uint32_t odd, int out)
+{
+    struct agilio_action_output program = ACTION(OUTPUT, output, port,
+                                                 ids[out]);
+    const struct agilio_key key = {
+        .md.in_port = agilio_to_le32(ids[IN]),
+        .md.recirc_id = agilio_to_le32(7),
+        .md.dp_hash = agilio_to_le32(odd),
+    };
+    const struct agilio_key mask = {
+        .md.in_port = agilio_to_le32(UINT32_MAX),
+        .md.recirc_id = agilio_to_le32(UINT32_MAX),
+        .md.dp_hash = agilio_to_le32(1),
+    };
+
+    return inproc_put_flow(&sim, id, &key, &mask, &program, sizeof program);
+}
+
+/* Where packets that look the same part, each goes its own way. */
+static void
+test_traversal_parts(void)
+{
+    struct {
+        struct agilio_action_hash hash;
+        struct agilio_action_recirc recirc;
+    } first;
+    uint64_t n_l1;
+
+    start(64, true);
+    first.hash = ACTION(HASH, hash, basis, 5);
+    first.hash.alg = agilio_to_le32(AGILIO_HASH_SYM_L4);
+    first.recirc = ACTION(RECIRC, recirc, recirc_id, 7);
+    CHECK(!put_recirc_flow(1, 0, &first, sizeof first));
+    CHECK(!put_hashed_flow(2, 0, OUT));
+    CHECK(!put_hashed_flow(3, 1, 2));
+    for (uint8_t i = 0; i < 100; i++) {
+        carry_one(i);
+    }
+    CHECK(devs[OUT].n_tx > 10 && devs[2].n_tx > 10);
+    CHECK(devs[OUT].n_tx + devs[2].n_tx == 100);
+    CHECK(agilio_from_le64(sim.region.flows[2].packets) == devs[OUT].n_tx);
+    CHECK(agilio_from_le64(sim.region.flows[3].packets) == devs[2].n_tx);
+    /* The first packet asked twice for the masks, the first that went another
+     * way again, and so did one of the first one's kind. */
+    n_l1 = counter(AGILIO_COUNTER_L1_HIT);
+    carry_one(0);
+    CHECK(looked_up(n_l1 + 2, 4));
+    stop();
+}
+
+/* A program that recirculates twice: the copy does not take the way of the
+ * packet. */
+static void
+test_traversal_twice(void)
+{
+    struct agilio_action_recirc first[2] = {
+        ACTION(RECIRC, recirc, recirc_id, 7),
+        ACTION(RECIRC, recirc, recirc_id, 8),
+    };
+    struct agilio_action_output out = ACTION(OUTPUT, output, port, 0);
+
+    start(64, true);
+    CHECK(!put_recirc_flow(1, 0, first, sizeof first));
+    out.port = agilio_to_le32(ids[OUT]);
+    CHECK(!put_recirc_flow(2, 7, &out, sizeof out));
+    out.port = agilio_to_le32(ids[2]);
+    CHECK(!put_recirc_flow(3, 8, &out, sizeof out));
+    carry_one(1);
+    CHECK(looked_up(0, 3));
+    carry_one(1);
+    CHECK(looked_up(2, 3));
+    CHECK(devs[OUT].n_tx == 2 && devs[2].n_tx == 2);
+    stop();
+}
+
 /* Copies that a recirculated packet's flow makes do not take the buffers that
  * its first flow still needs. */
 static void
@@ -748,6 +876,9 @@ main(void)
     RUN(test_drops_at_output);
     RUN(test_copies);
     RUN(test_recirc);
+    RUN(test_traversal);
+    RUN(test_traversal_parts);
+    RUN(test_traversal_twice);
     RUN(test_recirc_copies);
     RUN(test_buffers_in_queues);
     RUN(test_headless);

@@ -49,10 +49,27 @@ track(uint64_t x)
 {
     struct agilio_key key = packet_of(x);
     struct agl_tracker_key tk;
-    struct agl_flow *flow;
+    struct agl_path path;
 
-    flow = agl_tracker_lookup(tracker, table, &key, now, &tk);
-    return flow ? (int) flow->id : -1;
+    return (agl_tracker_lookup(tracker, table, &key, now, &tk, &path)
+            ? (int) path.flows[0]->id : -1);
+}
+
+/* Learns a path of one flow. */
+static bool
+learn(const struct agl_tracker_key *tk, struct agl_flow *flow)
+{
+    const struct agl_path path = { .n = 1, .flows = { flow } };
+
+    return agl_tracker_learn(tracker, table, tk, &path, now);
+}
+
+static bool
+look_up(const struct agilio_key *key, struct agl_tracker_key *tk)
+{
+    struct agl_path path;
+
+    return agl_tracker_lookup(tracker, table, key, now, tk, &path);
 }
 
 /* Misses, looks up and learns.  Returns true if a live entry had to go. */
@@ -63,10 +80,10 @@ teach(uint64_t x)
     struct agl_tracker_key tk;
     struct agl_flow *flow;
 
-    CHECK(!agl_tracker_lookup(tracker, table, &key, now, &tk));
+    CHECK(!look_up(&key, &tk));
     flow = agl_flow_table_lookup(table, &key);
     CHECK(flow != NULL);
-    return flow && agl_tracker_learn(tracker, table, &tk, flow, now);
+    return flow && learn(&tk, flow);
 }
 
 static void
@@ -109,9 +126,9 @@ test_interest_only(void)
     start(64);
     teach(1);
     key.nw_ttl = 64;
-    CHECK(agl_tracker_lookup(tracker, table, &key, now, &tk));
+    CHECK(look_up(&key, &tk));
     key.md.in_port = agilio_to_le32(PORT + 1);
-    CHECK(!agl_tracker_lookup(tracker, table, &key, now, &tk));
+    CHECK(!look_up(&key, &tk));
     stop();
 }
 
@@ -172,20 +189,64 @@ test_learn_twice(void)
 
     start(WAYS);
     for (int i = 0; i < 2; i++) {
-        CHECK(!agl_tracker_lookup(tracker, table, &key, now, &tk[i]));
+        CHECK(!look_up(&key, &tk[i]));
     }
     flow = agl_flow_table_lookup(table, &key);
     for (int i = 0; i < 2; i++) {
-        CHECK(!agl_tracker_learn(tracker, table, &tk[i], flow, now));
+        CHECK(!learn(&tk[i], flow));
     }
     CHECK(dump_all(out, 2) == 1);
-    CHECK(agilio_from_le64(out[0].packets) == 2);
+    CHECK(agilio_from_le64(out[0].packets) == 1);
 
     /* The same key in the place of a stale entry counts from the start. */
     replace(table, 0, one_word(PORT, 11, 0, 0xff00));
     teach(7);
     CHECK(dump_all(out, 2) == 1);
     CHECK(agilio_from_le64(out[0].packets) == 1);
+    stop();
+}
+
+/* A path is as long as its flows exist. */
+static void
+test_path(void)
+{
+    struct agilio_tracker_entry out[WAYS];
+    struct agilio_key key = packet_of(7);
+    struct agl_path path = { .n = 3 }, got;
+    struct agl_tracker_key tk;
+
+    start(WAYS);
+    put_new(table, 3, one_word(PORT, 11, 0x200, 0xff00));
+    for (uint32_t i = 0; i < 3; i++) {
+        struct agilio_key step = packet_of(i << 8);
+
+        path.flows[i] = agl_flow_table_lookup(table, &step);
+    }
+    CHECK(!look_up(&key, &tk));
+    path.n = 2;                 /* Learned bit by bit. */
+    CHECK(!agl_tracker_learn(tracker, table, &tk, &path, now));
+    CHECK(agl_tracker_lookup(tracker, table, &key, now, &tk, &got));
+    CHECK(got.n == 2 && got.flows[1]->id == 1);
+    path.n = 3;
+    CHECK(!agl_tracker_learn(tracker, table, &tk, &path, now));
+    CHECK(agl_tracker_lookup(tracker, table, &key, now, &tk, &got));
+    CHECK(got.n == 3 && got.flows[0]->id == 0 && got.flows[2]->id == 3);
+    CHECK(dump_all(out, 2) == 1);
+    CHECK(agilio_from_le32(out[0].n_flows) == 3);
+    CHECK(agilio_from_le64(out[0].packets) == 3);
+
+    CHECK(!got.parts);
+    path.parts = true;
+    CHECK(!agl_tracker_learn(tracker, table, &tk, &path, now));
+    CHECK(agl_tracker_lookup(tracker, table, &key, now, &tk, &got));
+    CHECK(got.n == 3 && got.parts);
+
+    replace(table, 1, one_word(PORT, 11, 0x100, 0xff00));
+    CHECK(agl_tracker_lookup(tracker, table, &key, now, &tk, &got));
+    CHECK(got.n == 1 && !got.parts);
+    drop_flow(0);
+    CHECK(!agl_tracker_lookup(tracker, table, &key, now, &tk, &got));
+    CHECK(got.n == 0);
     stop();
 }
 
@@ -200,20 +261,20 @@ test_learn_late(void)
     struct match m = one_word(PORT, 11, 0, 0xff00);
 
     start(WAYS);
-    CHECK(!agl_tracker_lookup(tracker, table, &key, now, &tk));
+    CHECK(!look_up(&key, &tk));
     flow = agl_flow_table_lookup(table, &key);
     CHECK(!agl_flow_table_put(table, make_flow(0, &m), &old));
     CHECK(old == flow);
-    CHECK(!agl_tracker_learn(tracker, table, &tk, flow, now));
+    CHECK(!learn(&tk, flow));
     CHECK(track(7) == -1 && !dump_all(out, WAYS));
     agl_flow_destroy(old);
 
-    CHECK(!agl_tracker_lookup(tracker, table, &key, now, &tk));
+    CHECK(!look_up(&key, &tk));
     flow = agl_flow_table_lookup(table, &key);
     put_new(table, 3, one_word(PORT, 6, 1, 1));
-    CHECK(!agl_tracker_learn(tracker, table, &tk, flow, now));
+    CHECK(!learn(&tk, flow));
     CHECK(track(7) == -1 && !dump_all(out, WAYS));
-    CHECK(!agl_tracker_learn(tracker, table, &tk, flow, now));
+    CHECK(!learn(&tk, flow));
     CHECK(track(7) == -1 && !dump_all(out, WAYS));
     stop();
 }
@@ -353,6 +414,7 @@ main(void)
     RUN(test_stale);
     RUN(test_eviction);
     RUN(test_learn_twice);
+    RUN(test_path);
     RUN(test_learn_late);
     RUN(test_collision);
     RUN(test_interest_change);

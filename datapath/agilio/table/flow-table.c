@@ -262,6 +262,12 @@ agl_flow_table_lookup(struct agl_flow_table *t, const struct agilio_key *key)
     return NULL;
 }
 
+bool
+agl_flow_matches(const struct agl_flow *flow, const struct agilio_key *key)
+{
+    return agl_select_equals(&flow->mask->select, key, flow->words);
+}
+
 struct agl_flow *
 agl_flow_table_get(const struct agl_flow_table *t, uint32_t id,
                    uint32_t generation)

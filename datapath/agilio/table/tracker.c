@@ -2,16 +2,17 @@
 /*
  * tracker.c - L1: the exact match flow tracker of one worker.
  *
- *     buckets                                           keys
- *     +-------------------------------------------+     +-----------------+
- *     | epoch, 8 tags              one cache line |     | 8 times n words |
- *     | 8 entries: flow, use, count       3 lines |     +-----------------+
- *     +-------------------------------------------+     | 8 times n words |
- *     | ...                                       |     +-----------------+
+ *     buckets                                     keys              rests
+ *     +-------------------------------------+     +-----------+     +--------+
+ *     | epoch, 8 tags, lengths   cache line |     | 8 times   |     | 8      |
+ *     | 8 entries: flow, use, count 3 lines |     |   n words |     | rests  |
+ *     +-------------------------------------+     +-----------+     +--------+
+ *     | ...                                 |     | ...       |     | ...    |
  *
  * A hash leads to a bucket, and there to the ways whose tag is that hash; the
  * key of such a way is then compared in full.  A lookup touches the line of
- * tags, and of a hit the entry, its key and the flow's slot.
+ * tags, and of a hit the entry, its key and the flow's slot; and the rest of
+ * the path only where there is one.
  *
  * Keys have only the words that the interest has, n of them, one after the
  * other: they lie as close as the policy allows.  When the interest changes so
@@ -19,8 +20,8 @@
  * takes the new seq of the interest; a bucket that has an older one counts as
  * empty, and is made so when it is next used.
  *
- * Memory: 32 bytes per entry, and up to 504 for the key, of which only what
- * the interest needs is ever touched.
+ * Memory: 32 bytes per entry, 48 for the rest of the path and up to 504 for
+ * the key, of which only what the policy needs is ever touched.
  *
  * Owned by one worker, which calls lookup and learn for each packet and dump
  * between bursts; nothing locks.
@@ -34,9 +35,13 @@
 #define MAX_ENTRIES (UINT32_C(1) << 28)
 #define DUMP_STEP 4096          /* Entries that one dump looks at. */
 
-struct entry {
-    uint32_t flow_id;
+struct flow_ref {
+    uint32_t id;
     uint32_t generation;        /* Of the flow's slot when it was learned. */
+};
+
+struct entry {
+    struct flow_ref flow;       /* The first of the path. */
     uint64_t used;
     uint64_t packets;
 };
@@ -44,10 +49,17 @@ struct entry {
 struct bucket {
     uint64_t epoch;
     uint32_t tags[WAYS];        /* 0: empty. */
-    uint8_t pad[24];
+    uint8_t lens[WAYS];         /* Of the paths. */
+    bool parts[WAYS];           /* As in struct agl_path. */
+    uint8_t pad[8];
     struct entry entries[WAYS];
 };
 AGILIO_ASSERT_SIZE(struct bucket, 4 * AGILIO_CACHE_LINE);
+
+/* What comes after the first flow of a path. */
+struct rest {
+    struct flow_ref flows[AGILIO_MAX_RECIRC];
+};
 
 struct agl_tracker {
     uint64_t seed;
@@ -55,6 +67,7 @@ struct agl_tracker {
     struct agl_select select;
     uint32_t n_buckets;         /* A power of two. */
     uint64_t *keys;             /* One of select.n words per entry. */
+    struct rest *rests;         /* One per entry. */
     struct bucket buckets[] __attribute__((aligned(AGILIO_CACHE_LINE)));
 };
 
@@ -71,11 +84,13 @@ agl_tracker_create(uint32_t n_entries)
         n *= 2;
     }
     t = agl_env_alloc(sizeof *t + (size_t) n / WAYS * sizeof t->buckets[0]
-                      + (size_t) n * sizeof(struct agilio_key));
+                      + (size_t) n * sizeof(struct agilio_key)
+                      + (size_t) n * sizeof(struct rest));
     if (t) {
         t->seed = agl_env_random();
         t->n_buckets = n / WAYS;
         t->keys = (uint64_t *) &t->buckets[t->n_buckets];
+        t->rests = (struct rest *) (t->keys + (size_t) n * AGILIO_KEY_WORDS);
     }
     return t;
 }
@@ -137,12 +152,17 @@ tag_of(uint32_t hash)
     return hash | 1;
 }
 
+static size_t
+index_of(const struct agl_tracker *t, const struct bucket *bucket,
+         uint32_t way)
+{
+    return (size_t) (bucket - t->buckets) * WAYS + way;
+}
+
 static uint64_t *
 key_of(const struct agl_tracker *t, const struct bucket *bucket, uint32_t way)
 {
-    size_t i = (size_t) (bucket - t->buckets) * WAYS + way;
-
-    return &t->keys[i * t->select.n];
+    return &t->keys[index_of(t, bucket, way) * t->select.n];
 }
 
 /* The way in 'bucket' that has the key of 'tk', WAYS if none. */
@@ -163,21 +183,58 @@ find_way(const struct agl_tracker *t, const struct bucket *bucket,
     return way;
 }
 
-/* The flow that 'entry' stands for, NULL if the entry is stale. */
 static struct agl_flow *
-flow_of(const struct agl_flow_table *flows, const struct entry *entry)
+flow_of(const struct agl_flow_table *flows, const struct flow_ref *ref)
 {
-    return agl_flow_table_get(flows, entry->flow_id, entry->generation);
+    return agl_flow_table_get(flows, ref->id, ref->generation);
 }
 
-struct agl_flow *
+static struct flow_ref
+ref_to(const struct agl_flow_table *flows, const struct agl_flow *flow)
+{
+    return (struct flow_ref) {
+        .id = flow->id,
+        .generation = agl_flow_table_generation(flows, flow->id),
+    };
+}
+
+/* Whether the entry at 'way' is of no use any more. */
+static bool
+is_stale(const struct agl_flow_table *flows, const struct bucket *bucket,
+         uint32_t way)
+{
+    return !bucket->tags[way] || !flow_of(flows, &bucket->entries[way].flow);
+}
+
+/* Fills in the flows from the second on, up to the first that is gone. */
+static void
+follow_rest(const struct agl_tracker *t, const struct agl_flow_table *flows,
+            const struct bucket *bucket, uint32_t way, struct agl_path *path)
+{
+    const struct rest *rest = &t->rests[index_of(t, bucket, way)];
+
+    while (path->n < bucket->lens[way]) {
+        struct agl_flow *flow = flow_of(flows, &rest->flows[path->n - 1]);
+
+        if (!flow) {
+            return;
+        }
+        path->flows[path->n++] = flow;
+    }
+    path->parts = bucket->parts[way];
+}
+
+bool
 agl_tracker_lookup(struct agl_tracker *t, const struct agl_flow_table *flows,
                    const struct agilio_key *key, uint64_t now,
-                   struct agl_tracker_key *tk)
+                   struct agl_tracker_key *tk, struct agl_path *path)
 {
     struct bucket *bucket;
-    struct agl_flow *flow;
+    struct entry *entry;
     uint32_t way;
+
+    path->n = 0;
+    path->parts = false;
 
     follow_interest(t, flows);
     tk->epoch = t->epoch;
@@ -185,15 +242,15 @@ agl_tracker_lookup(struct agl_tracker *t, const struct agl_flow_table *flows,
 
     bucket = bucket_of(t, tk->hash);
     way = find_way(t, bucket, tk);
-    if (way == WAYS) {
-        return NULL;
+    if (way == WAYS || is_stale(flows, bucket, way)) {
+        return false;
     }
-    flow = flow_of(flows, &bucket->entries[way]);
-    if (flow) {
-        bucket->entries[way].used = now;
-        bucket->entries[way].packets++;
-    }
-    return flow;
+    entry = &bucket->entries[way];
+    entry->used = now;
+    entry->packets++;
+    path->flows[path->n++] = flow_of(flows, &entry->flow);
+    follow_rest(t, flows, bucket, way, path);
+    return true;
 }
 
 /* The way to learn something new in: empty or stale, else the one unused for
@@ -205,13 +262,11 @@ find_victim(const struct agl_flow_table *flows, const struct bucket *bucket,
     uint32_t oldest = 0;
 
     for (uint32_t way = 0; way < WAYS; way++) {
-        const struct entry *entry = &bucket->entries[way];
-
-        if (!bucket->tags[way] || !flow_of(flows, entry)) {
+        if (is_stale(flows, bucket, way)) {
             *live = false;
             return way;
         }
-        if (entry->used < bucket->entries[oldest].used) {
+        if (bucket->entries[way].used < bucket->entries[oldest].used) {
             oldest = way;
         }
     }
@@ -222,17 +277,22 @@ find_victim(const struct agl_flow_table *flows, const struct bucket *bucket,
 bool
 agl_tracker_learn(struct agl_tracker *t, const struct agl_flow_table *flows,
                   const struct agl_tracker_key *tk,
-                  const struct agl_flow *flow, uint64_t now)
+                  const struct agl_path *path, uint64_t now)
 {
-    uint32_t generation = agl_flow_table_generation(flows, flow->id);
+    struct flow_ref refs[AGILIO_MAX_RECIRC + 1];
     struct bucket *bucket;
     struct entry *entry;
     bool evicts = false;
     uint32_t way;
 
-    if (tk->epoch != t->epoch
-        || agl_flow_table_get(flows, flow->id, generation) != flow) {
+    if (tk->epoch != t->epoch) {
         return false;
+    }
+    for (uint32_t i = 0; i < path->n; i++) {
+        refs[i] = ref_to(flows, path->flows[i]);
+        if (flow_of(flows, &refs[i]) != path->flows[i]) {
+            return false;
+        }
     }
 
     bucket = bucket_of(t, tk->hash);
@@ -245,13 +305,17 @@ agl_tracker_learn(struct agl_tracker *t, const struct agl_flow_table *flows,
         bucket->entries[way].packets = 0;
     }
     entry = &bucket->entries[way];
-    if (entry->flow_id != flow->id || entry->generation != generation) {
+    if (entry->flow.id != refs[0].id
+        || entry->flow.generation != refs[0].generation) {
         entry->packets = 0;
     }
-    entry->flow_id = flow->id;
-    entry->generation = generation;
+    entry->packets += !entry->packets;
+    entry->flow = refs[0];
     entry->used = now;
-    entry->packets++;
+    bucket->lens[way] = (uint8_t) path->n;
+    bucket->parts[way] = path->parts;
+    memcpy(&t->rests[index_of(t, bucket, way)], &refs[1],
+           (path->n - 1) * sizeof refs[1]);
     return evicts;
 }
 
@@ -263,7 +327,8 @@ dump_entry(const struct agl_tracker *t, const struct bucket *bucket,
     const uint64_t *words = key_of(t, bucket, way);
 
     memset(out, 0, sizeof *out);
-    out->flow_id = agilio_to_le32(entry->flow_id);
+    out->flow_id = agilio_to_le32(entry->flow.id);
+    out->n_flows = agilio_to_le32(bucket->lens[way]);
     out->packets = agilio_to_le64(entry->packets);
     out->used = agilio_to_le64(entry->used);
     for (uint32_t i = 0; i < t->select.n; i++) {
@@ -291,8 +356,7 @@ agl_tracker_dump(const struct agl_tracker *t,
         const struct bucket *bucket = &t->buckets[i / WAYS];
         uint32_t way = i % WAYS;
 
-        if (bucket->epoch == t->epoch && bucket->tags[way]
-            && flow_of(flows, &bucket->entries[way])) {
+        if (bucket->epoch == t->epoch && !is_stale(flows, bucket, way)) {
             dump_entry(t, bucket, way, &out[n++]);
         }
     }

@@ -3,11 +3,18 @@
  * tracker.h - the exact match flow tracker: L1.
  *
  * A set-associative cache from a packet's key, cut down to the bits that any
- * installed flow looks at (agl_flow_table_interest()), to the flow that it
- * belongs to.  It is learned by the worker alone.  An entry names its flow by
- * id and generation; when the flow is deleted or replaced the entry is stale,
- * and is found so at its next use.  A new interest empties the whole tracker
- * (one number changes; no walk).
+ * installed flow looks at (agl_flow_table_interest()), to the flows that it
+ * meets: the one that it belongs to, and those that it comes to from there by
+ * recirculation, in order.  That first flow is certain.  The others are what
+ * the packets before met, and who follows the path checks each one against the
+ * packet as it is by then (agl_flow_matches()); where packets with the same
+ * key part, by a hash or by what was in a tunnel, the path ends, and each goes
+ * on with a lookup of its own.
+ *
+ * The tracker is learned by the worker alone.  An entry names a flow by id and
+ * generation; when the first flow is deleted or replaced the entry is stale,
+ * and is found so at its next use; when a later one is, the path ends before
+ * it.  A new interest empties the whole tracker (one number changes; no walk).
  *
  * Belongs to one worker; nothing here locks.
  */
@@ -24,6 +31,13 @@ struct agl_tracker;
 struct agl_tracker *agl_tracker_create(uint32_t n_entries);
 void agl_tracker_destroy(struct agl_tracker *);
 
+/* The flows that a packet meets, one for each pass. */
+struct agl_path {
+    uint32_t n;
+    bool parts;                 /* After these, packets go different ways. */
+    struct agl_flow *flows[AGILIO_MAX_RECIRC + 1];
+};
+
 /* What a lookup computed and a following learn needs. */
 struct agl_tracker_key {
     uint32_t hash;
@@ -31,22 +45,22 @@ struct agl_tracker_key {
     uint64_t words[AGILIO_KEY_WORDS];   /* Those the interest has, masked. */
 };
 
-/* The flow for 'key', NULL on a miss; either way fills in 'tk'.  Notes the
- * use at 'now' (NIC clock) in the entry. */
-struct agl_flow *agl_tracker_lookup(struct agl_tracker *,
-                                    const struct agl_flow_table *,
-                                    const struct agilio_key *key,
-                                    uint64_t now, struct agl_tracker_key *tk);
+/* Fills in 'path' for 'key', as far as it is known: false on a miss, when it
+ * is empty.  Either way fills in 'tk'.  Notes the use at 'now' (NIC clock)
+ * in the entry. */
+bool agl_tracker_lookup(struct agl_tracker *, const struct agl_flow_table *,
+                        const struct agilio_key *key, uint64_t now,
+                        struct agl_tracker_key *tk, struct agl_path *path);
 
-/* Remembers that what was looked up as 'tk' belongs to 'flow'.  Takes a stale
- * or empty entry of the bucket if there is one, else the one unused for
- * longest; the packet that teaches counts in the entry.  Nothing that a lookup
- * could find is learned if the interest changed since 'tk' was made, or if
- * 'flow' (which must still exist) is no longer in the table.  Returns true if
- * it pushed out a live entry. */
+/* Remembers that what was looked up as 'tk' meets the flows of 'path', one at
+ * least.  Takes a stale or empty entry of the bucket if there is one, else the
+ * one unused for longest; the packet that teaches something new counts in the
+ * entry.  Nothing that a lookup could find is learned if the interest changed
+ * since 'tk' was made, or if a flow (which must still exist) is no longer in
+ * the table.  Returns true if it pushed out a live entry. */
 bool agl_tracker_learn(struct agl_tracker *, const struct agl_flow_table *,
                        const struct agl_tracker_key *tk,
-                       const struct agl_flow *flow, uint64_t now);
+                       const struct agl_path *path, uint64_t now);
 
 /* Walks the live entries: writes up to 'max' of them to 'out', starting at
  * '*cursor' (0 at first), sets '*cursor' to where to go on (0 = end), returns
