@@ -70,6 +70,13 @@ inject(int dev, uint8_t dst, uint32_t len)
     CHECK(inproc_inject(&sim, dev, frame, len));
 }
 
+#define ACTION(ENUM, STRUCT, MEMBER, VALUE)                             \
+    (struct agilio_action_##STRUCT) {                                   \
+        .action = { agilio_to_le16(AGILIO_ACTION_##ENUM),               \
+                    agilio_to_le16(sizeof(struct agilio_action_##STRUCT)) }, \
+        .MEMBER = agilio_to_le32(VALUE)                                 \
+    }
+
 /* Puts flow 'id': frames from IN to MAC ::dst, with 'len' bytes of
  * 'program'. */
 static int
@@ -165,6 +172,37 @@ test_learn_and_count(void)
     CHECK(counter(AGILIO_COUNTER_FALLBACK_MISS) == 1);
     CHECK(!put_output(5, 9, &ids[2], 1));
     CHECK(agilio_from_le64(stats->packets) == 0);
+    stop();
+}
+
+/* More microflows than the tracker has entries. */
+static void
+test_evict(void)
+{
+    struct agilio_key key = { .eth_src = { [5] = 0xaa } };
+    struct agilio_key mask = {
+        .md.in_port = agilio_to_le32(UINT32_MAX),
+        .md.recirc_id = agilio_to_le32(UINT32_MAX),
+    };
+    uint8_t frame[60] = { [12] = 0x88, [13] = 0xb5 };
+
+    start(64, true);
+    key.md.in_port = agilio_to_le32(ids[IN]);
+    memset(mask.eth_src, 0xff, sizeof mask.eth_src);
+    CHECK(!inproc_put_flow(&sim, 1, &key, &mask, "", 0));
+    memset(key.eth_src, 0, sizeof key.eth_src);
+    memset(mask.eth_src, 0, sizeof mask.eth_src);
+    CHECK(!inproc_put_flow(&sim, 2, &key, &mask, "", 0));
+    for (int i = 0; i < 1000; i++) {
+        frame[6] = (uint8_t) (i >> 8);
+        frame[7] = (uint8_t) i;
+        CHECK(inproc_inject(&sim, IN, frame, sizeof frame));
+        settle();
+    }
+    CHECK(counter(AGILIO_COUNTER_LEARNED) == 1000);
+    CHECK(counter(AGILIO_COUNTER_EVICTED)
+          >= 1000 - agl_tracker_capacity(sim.nic->worker.tracker));
+    CHECK(counter(AGILIO_COUNTER_EVICTED) < 1000);
     stop();
 }
 
@@ -289,6 +327,13 @@ test_drops_to_host(void)
 static void
 test_drops_at_output(void)
 {
+    struct {
+        struct agilio_action pop_eth;
+        struct agilio_action_output output;
+    } naked = {
+        .pop_eth = { agilio_to_le16(AGILIO_ACTION_POP_ETH),
+                     agilio_to_le16(sizeof naked.pop_eth) },
+    };
     uint32_t gone;
 
     start(64, true);
@@ -319,6 +364,16 @@ test_drops_at_output(void)
     settle();
     CHECK(counter(AGILIO_COUNTER_DROP_TX_ERROR) == 1);
     CHECK(agilio_from_le64(sim.region.ports[OUT].stats.tx_errors) == 1);
+    CHECK(agilio_from_le64(sim.region.ports[OUT].stats.tx_packets) == 2);
+
+    /* A packet without Ethernet header is no frame. */
+    devs[OUT].refuse = false;
+    naked.output = ACTION(OUTPUT, output, port, ids[OUT]);
+    CHECK(!put_flow(4, 4, &naked, sizeof naked));
+    inject(IN, 4, 60);
+    settle();
+    CHECK(counter(AGILIO_COUNTER_DROP_TX_ERROR) == 2);
+    CHECK(agilio_from_le64(sim.region.ports[OUT].stats.tx_errors) == 2);
     CHECK(agilio_from_le64(sim.region.ports[OUT].stats.tx_packets) == 2);
 
     devs[OUT].status.link_up = false;
@@ -404,13 +459,6 @@ put_recirc_flow(uint32_t id, uint32_t recirc_id, const void *program,
 
     return inproc_put_flow(&sim, id, &key, &mask, program, len);
 }
-
-#define ACTION(ENUM, STRUCT, MEMBER, VALUE)                             \
-    (struct agilio_action_##STRUCT) {                                   \
-        .action = { agilio_to_le16(AGILIO_ACTION_##ENUM),               \
-                    agilio_to_le16(sizeof(struct agilio_action_##STRUCT)) }, \
-        .MEMBER = agilio_to_le32(VALUE)                                 \
-    }
 
 /* Output, hash, recirculate; then output.  A miss in between is resumed. */
 static void
@@ -868,6 +916,7 @@ int
 main(void)
 {
     RUN(test_learn_and_count);
+    RUN(test_evict);
     RUN(test_miss);
     RUN(test_to_host);
     RUN(test_host_tx);
