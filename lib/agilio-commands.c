@@ -15,6 +15,7 @@
 #include "agilio-hooks.h"
 #include "agilio-nic.h"
 #include "agilio-residency.h"
+#include "agilio-sample.h"
 #include "agilio-shadow.h"
 #include "netdev-agilio.h"
 #include "netdev-provider.h"
@@ -310,6 +311,12 @@ format_levels(struct ds *ds, const struct agilio_map *map)
 }
 
 static void
+format_number(struct ds *ds, const char *name, uint64_t n, const char *help)
+{
+    ds_put_format(ds, "%-20s%20"PRIu64"  %s\n", name, n, help);
+}
+
+static void
 format_counters(struct ds *ds, const struct agilio_map *map,
                 enum agilio_counter_kind kind, bool all)
 {
@@ -317,8 +324,7 @@ format_counters(struct ds *ds, const struct agilio_map *map,
         uint64_t value = agilio_map_counter(map, c);
 
         if (agilio_counter_kind(c) == kind && (value || all)) {
-            ds_put_format(ds, "%-20s%20"PRIu64"  %s\n",
-                          agilio_counter_name(c), value,
+            format_number(ds, agilio_counter_name(c), value,
                           agilio_counter_help(c));
         }
     }
@@ -344,9 +350,10 @@ agilio_stats(struct unixctl_conn *conn, int argc, const char *argv[],
     format_counters(&ds, map, AGILIO_KIND_FALLBACK, true);
     format_counters(&ds, map, AGILIO_KIND_INFO, true);
     format_counters(&ds, map, AGILIO_KIND_DROP, all);
-    ds_put_format(&ds, "%-20s%20"PRIu64"  %s\n", "stats_lost",
-                  agilio_residency_n_lost(),
+    format_number(&ds, "stats_lost", agilio_residency_n_lost(),
                   "counted for flows deleted before they were read");
+    format_number(&ds, "samples_lost", agilio_sample_n_lost(),
+                  "copies given to the host that it could not act on");
     reply(conn, &ds);
 }
 

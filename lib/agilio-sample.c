@@ -105,46 +105,61 @@ actions_are_good(const struct sample *s)
     return !left;
 }
 
+/* The datapath that samples are executed in, while agilio_sample_run() runs:
+ * to open one takes a look at each of its ports. */
+struct datapath {
+    const char *type;           /* NULL at first. */
+    struct dpif *dpif;          /* NULL if it cannot be opened. */
+};
+
+static struct dpif *
+open_datapath(struct datapath *dp, const char *type)
+{
+    if (dp->type != type) {
+        char *name = xasprintf("ovs-%s", type);
+
+        dpif_close(dp->dpif);
+        dpif_open(name, type, &dp->dpif);
+        dp->type = type;
+        free(name);
+    }
+    return dp->dpif;
+}
+
 /* Has the datapath do it.  False if it cannot. */
 static bool
-execute(struct sample *s)
+execute(struct sample *s, struct datapath *dp)
 {
     struct dpif_execute execute;
     const char *dpif_type;
     odp_port_t port_no;
     struct dpif *dpif;
     struct flow flow;
-    char *name;
-    int error;
 
     if (!agilio_residency_find_port(s->port, &dpif_type, &port_no)
         || !actions_are_good(s)) {
         return false;
     }
-    agilio_rx_set_in_port(s->packet, s->in_port, port_no);
-    flow_extract(s->packet, &flow);
-
-    name = xasprintf("ovs-%s", dpif_type);
-    error = dpif_open(name, dpif_type, &dpif);
-    free(name);
-    if (error) {
+    dpif = open_datapath(dp, dpif_type);
+    if (!dpif) {
         return false;
     }
+    agilio_rx_set_in_port(s->packet, s->in_port, port_no);
+    flow_extract(s->packet, &flow);
     memset(&execute, 0, sizeof execute);
     execute.actions = &s->first;
     execute.actions_len = s->actions_len;
     execute.packet = s->packet;
     execute.flow = &flow;
-    error = dpif_execute(dpif, &execute);
-    dpif_close(dpif);
     COVERAGE_INC(agilio_sampled);
-    return !error;
+    return !dpif_execute(dpif, &execute);
 }
 
 void
 agilio_sample_run(void)
 {
     struct ovs_list todo = OVS_LIST_INITIALIZER(&todo);
+    struct datapath dp = { .type = NULL };
     struct sample *s;
 
     ovs_mutex_lock(&mutex);
@@ -153,7 +168,7 @@ agilio_sample_run(void)
     ovs_mutex_unlock(&mutex);
 
     LIST_FOR_EACH_POP (s, list_node, &todo) {
-        if (execute(s)) {
+        if (execute(s, &dp)) {
             dp_packet_delete(s->packet);
             free(s);
         } else {
@@ -162,6 +177,7 @@ agilio_sample_run(void)
             ovs_mutex_unlock(&mutex);
         }
     }
+    dpif_close(dp.dpif);
 }
 
 void

@@ -527,6 +527,17 @@ check_samples(struct netdev_rxq *rxq, uint32_t id)
     agilio_sample_run();
     CHECK(n_sampled == 2 && agilio_sample_n_lost() == n_lost);
 
+    /* More at a time than may wait. */
+    for (int i = 0; i < 1030; i++) {
+        to_host_sampled(0, id, actions.data, actions.size);
+        CHECK(receive(rxq, &len) == 0);
+    }
+    agilio_sample_run();
+    CHECK(n_sampled == 2 + 1024);
+    n_lost += 6;
+    CHECK(agilio_sample_n_lost() == n_lost);
+    n_sampled = 2;
+
     /* Cut short, not for userspace, without pid, rubbish. */
     to_host_sampled(0, id, actions.data, actions.size - 4);
     ofpbuf_clear(&actions);
