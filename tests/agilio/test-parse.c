@@ -120,9 +120,9 @@ push_pull(void)
     p->l2_5_ofs = NONE;
     p->l3_ofs = 2;
     p->l4_ofs = 10;
-    CHECK(!agl_pkt_push(p, AGL_PKT_HEADROOM + 1));
-    CHECK(p->len == 20 && p->l3_ofs == 2);
-    CHECK(agl_pkt_push(p, AGL_PKT_HEADROOM) && !agl_pkt_push(p, 1));
+    CHECK(agl_pkt_headroom(p) == AGL_PKT_HEADROOM);
+    agl_pkt_push(p, AGL_PKT_HEADROOM);
+    CHECK(!agl_pkt_headroom(p));
     CHECK(p->data == p->room && p->len == 20 + AGL_PKT_HEADROOM);
     CHECK(p->l2_5_ofs == NONE && p->l3_ofs == 2 + AGL_PKT_HEADROOM);
     agl_pkt_pull(p, AGL_PKT_HEADROOM);

@@ -170,12 +170,11 @@ WRAP(void, agl_pkt_free, struct agl_pool *pool, struct agl_pkt *pkt)
     POISON((uint8_t *) pkt + after, sizeof *pkt - after);
 }
 
-WRAP(bool, agl_pkt_push, struct agl_pkt *pkt, uint32_t n)
+WRAP(void, agl_pkt_push, struct agl_pkt *pkt, uint32_t n)
 {
-    bool ok = __real_agl_pkt_push(pkt, n);
-
+    FUZZ_MUST(n <= agl_pkt_headroom(pkt));
+    __real_agl_pkt_push(pkt, n);
     guard_check(pkt);
-    return ok;
 }
 
 WRAP(void, agl_pkt_pull, struct agl_pkt *pkt, uint32_t n)

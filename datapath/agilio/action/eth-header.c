@@ -24,9 +24,10 @@ run_push_eth(const struct agilio_action *action, struct agl_pkt *pkt)
     uint32_t packet_type = agilio_from_be32(pkt->md.packet_type);
     uint8_t *eth;
 
-    if (!packet_type || !agl_pkt_push(pkt, AGL_ETH_LEN)) {
+    if (!packet_type) {
         return;
     }
+    agl_pkt_push(pkt, AGL_ETH_LEN);
     eth = pkt->data;
     memcpy(eth, push->dst, sizeof push->dst);
     memcpy(eth + AGL_ETH_SRC, push->src, sizeof push->src);
@@ -39,13 +40,6 @@ const struct agl_action_class agl_action_push_eth = {
     .check = check_push_eth,
     .run = run_push_eth,
 };
-
-static bool
-check_pop_eth(struct agilio_action *action, struct agl_check *check)
-{
-    (void) action;
-    return agl_check_grows(check, -AGL_ETH_LEN);
-}
 
 /* Takes off everything before the labels, or layer 3, and so VLAN tags, too.
  * Does nothing to a packet in which nothing is there. */
@@ -67,6 +61,5 @@ run_pop_eth(const struct agilio_action *action, struct agl_pkt *pkt)
 
 const struct agl_action_class agl_action_pop_eth = {
     .len = sizeof(struct agilio_action_pop_eth),
-    .check = check_pop_eth,
     .run = run_pop_eth,
 };

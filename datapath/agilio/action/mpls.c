@@ -46,9 +46,7 @@ push_front(struct agl_pkt *pkt, const struct agilio_action_push_mpls *push)
 {
     uint16_t l3_ofs = pkt->l3_ofs, l4_ofs = pkt->l4_ofs;
 
-    if (!agl_pkt_push(pkt, AGL_MPLS_LEN)) {
-        return;
-    }
+    agl_pkt_push(pkt, AGL_MPLS_LEN);
     agl_put_be32(pkt->data, push->lse);
     pkt->md.packet_type = agl_packet_type(agilio_from_be16(push->eth_type));
     pkt->l2_5_ofs = 0;
@@ -69,7 +67,7 @@ run_push_mpls(const struct agilio_action *action, struct agl_pkt *pkt)
 
     if (push->at_front) {
         push_front(pkt, push);
-    } else if (ofs <= pkt->len && agl_pkt_headroom(pkt) >= AGL_MPLS_LEN) {
+    } else if (ofs <= pkt->len) {
         pkt->l2_5_ofs = ofs;
         set_eth_type(pkt, push->eth_type);
         agl_pkt_push(pkt, AGL_MPLS_LEN);
@@ -84,13 +82,6 @@ const struct agl_action_class agl_action_push_mpls = {
     .check = check_push_mpls,
     .run = run_push_mpls,
 };
-
-static bool
-check_pop_mpls(struct agilio_action *action, struct agl_check *check)
-{
-    (void) action;
-    return agl_check_grows(check, -AGL_MPLS_LEN);
-}
 
 /* A label that is cut off by the end of the frame is popped, too.  OVS no
  * longer takes the packet's hash for one of it. */
@@ -121,7 +112,6 @@ run_pop_mpls(const struct agilio_action *action, struct agl_pkt *pkt)
 
 const struct agl_action_class agl_action_pop_mpls = {
     .len = sizeof(struct agilio_action_pop_mpls),
-    .check = check_pop_mpls,
     .run = run_pop_mpls,
 };
 

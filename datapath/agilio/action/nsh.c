@@ -56,7 +56,7 @@ check_push_nsh(struct agilio_action *action, struct agl_check *check)
         check->reason = "the header of a PUSH_NSH has the wrong length";
         return false;
     }
-    return agl_check_grows(check, (int) len);
+    return agl_check_grows(check, len);
 }
 
 /* Does nothing to a packet of a kind that the header has no number for. */
@@ -73,9 +73,10 @@ run_push_nsh(const struct agilio_action *action, struct agl_pkt *pkt)
            && packet_type != pkt->md.packet_type) {
         next++;
     }
-    if (next > AGL_NSH_NEXT_NSH || !agl_pkt_push(pkt, len)) {
+    if (next > AGL_NSH_NEXT_NSH) {
         return;
     }
+    agl_pkt_push(pkt, len);
     memcpy(pkt->data, push + 1, len);
     pkt->data[AGL_NSH_NEXT] = next;
     pkt->md.packet_type = agl_packet_type(AGL_TYPE_NSH);

@@ -36,15 +36,9 @@ mark(struct agilio_action *action, uint16_t bit)
 }
 
 bool
-agl_check_grows(struct agl_check *check, int n)
+agl_check_grows(struct agl_check *check, uint32_t n)
 {
-    if (n < 0) {
-        uint32_t less = (uint32_t) -n;
-
-        check->growth -= less < check->growth ? less : check->growth;
-        return true;
-    }
-    check->growth += (uint32_t) n;
+    check->growth += n;
     if (check->growth > AGILIO_MAX_GROWTH) {
         check->reason = "the action program pushes too much";
         return false;

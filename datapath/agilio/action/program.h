@@ -52,7 +52,7 @@ struct agl_code {
 
 /* What check() functions know and tell. */
 struct agl_check {
-    uint32_t growth;            /* Bytes pushed so far, at the most... */
+    uint32_t growth;            /* Bytes pushed so far... */
     uint32_t max_growth;        /* ...and the most there ever are. */
     uint32_t n_ways;            /* Ways that the packet or a copy goes. */
     uint32_t n_last;            /* Of those, ways that need no copy. */
@@ -96,11 +96,10 @@ struct agl_action_class {
 AGILIO_ACTIONS(AGILIO_ACTION)
 #undef AGILIO_ACTION
 
-/* For check(): the packet grows by 'n' bytes, or shrinks if n < 0.  False,
- * with a reason, if programs may not make it so long.  A packet that has not
- * what is to be popped does not shrink; agl_pkt_push() then sees to it that
- * there is room. */
-bool agl_check_grows(struct agl_check *, int n);
+/* For check(): the packet grows by 'n' bytes.  False, with a reason, if
+ * programs may not make it so long.  That it shrinks does not count: one that
+ * has not what is to be popped does not. */
+bool agl_check_grows(struct agl_check *, uint32_t n);
 
 /* For check(): checks the 'len' bytes of a block at 'p' of an action. */
 bool agl_check_block(struct agl_check *, uint8_t *p, size_t len);

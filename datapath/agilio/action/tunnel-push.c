@@ -85,7 +85,7 @@ check_tunnel_push(struct agilio_action *action, struct agl_check *check)
     if (agilio_from_le32(push->type) != AGILIO_TUNNEL_GRE) {
         check->needs_hash = true;
     }
-    return agl_check_grows(check, (int) n);
+    return agl_check_grows(check, n);
 }
 
 /* Lengths and checksum of the IP header.  (They are 16 bits in an IP header
@@ -160,9 +160,7 @@ run_tunnel_push(const struct agilio_action *action, struct agl_pkt *pkt)
     uint32_t n = agilio_from_le16(push->header_len);
 
     agl_pkt_cut(pkt);
-    if (!agl_pkt_push(pkt, n)) {
-        return;
-    }
+    agl_pkt_push(pkt, n);
     memcpy(pkt->data, push + 1, n);
     memset(&pkt->md, 0, sizeof pkt->md);
     pkt->md.in_port = push->port;

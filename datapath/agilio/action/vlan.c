@@ -31,9 +31,10 @@ run_push_vlan(const struct agilio_action *action, struct agl_pkt *pkt)
         = (const struct agilio_action_push_vlan *) action;
     uint8_t *tag;
 
-    if (pkt->len < AGL_ETH_ADDRS_LEN || !agl_pkt_push(pkt, AGL_VLAN_LEN)) {
+    if (pkt->len < AGL_ETH_ADDRS_LEN) {
         return;
     }
+    agl_pkt_push(pkt, AGL_VLAN_LEN);
     memmove(pkt->data, pkt->data + AGL_VLAN_LEN, AGL_ETH_ADDRS_LEN);
     tag = pkt->data + AGL_ETH_TYPE;
     agl_put_be16(tag, push->tpid);
@@ -45,13 +46,6 @@ const struct agl_action_class agl_action_push_vlan = {
     .check = check_push_vlan,
     .run = run_push_vlan,
 };
-
-static bool
-check_pop_vlan(struct agilio_action *action, struct agl_check *check)
-{
-    (void) action;
-    return agl_check_grows(check, -AGL_VLAN_LEN);
-}
 
 /* Does nothing to a frame without a tag. */
 static void
@@ -68,6 +62,5 @@ run_pop_vlan(const struct agilio_action *action, struct agl_pkt *pkt)
 
 const struct agl_action_class agl_action_pop_vlan = {
     .len = sizeof(struct agilio_action_pop_vlan),
-    .check = check_pop_vlan,
     .run = run_pop_vlan,
 };

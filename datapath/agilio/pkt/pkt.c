@@ -105,18 +105,14 @@ move(uint16_t *ofs, uint32_t n)
     }
 }
 
-bool
+void
 agl_pkt_push(struct agl_pkt *pkt, uint32_t n)
 {
-    if (agl_pkt_headroom(pkt) < n) {
-        return false;
-    }
     pkt->data -= n;
     pkt->len += n;
     move(&pkt->l2_5_ofs, n);
     move(&pkt->l3_ofs, n);
     move(&pkt->l4_ofs, n);
-    return true;
 }
 
 void

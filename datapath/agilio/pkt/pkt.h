@@ -88,10 +88,9 @@ agl_pkt_headroom(const struct agl_pkt *pkt)
     return (uint32_t) (pkt->data - pkt->room);
 }
 
-/* Grows a frame by 'n' bytes at the front.  Offsets follow.  False if there is
- * no room, which is so only in a program that pops before it has pushed, on a
- * packet that has no such thing. */
-bool agl_pkt_push(struct agl_pkt *, uint32_t n);
+/* Grows a frame by 'n' bytes at the front (the caller knows that there is the
+ * room).  Offsets follow. */
+void agl_pkt_push(struct agl_pkt *, uint32_t n);
 
 /* Shrinks it (the caller knows that it is so long). */
 void agl_pkt_pull(struct agl_pkt *, uint32_t n);
