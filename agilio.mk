@@ -115,6 +115,7 @@ agilio_core_sources = \
 	datapath/agilio/pkt/pkt.c \
 	datapath/agilio/pkt/pkt.h \
 	datapath/agilio/pkt/tunnel.h \
+	datapath/agilio/request.c \
 	datapath/agilio/table/flow-table.c \
 	datapath/agilio/table/flow.c \
 	datapath/agilio/table/flow.h \
@@ -155,6 +156,7 @@ datapath_agilio_libagilio_nic_la_LIBADD = datapath/agilio/libagilio-core.la
 sbin_PROGRAMS += datapath/agilio/agilio-nicd
 datapath_agilio_agilio_nicd_SOURCES = \
 	datapath/agilio/nicd-commands.c \
+	datapath/agilio/nicd-options.c \
 	datapath/agilio/nicd.c \
 	datapath/agilio/nicd.h
 datapath_agilio_agilio_nicd_CPPFLAGS = \

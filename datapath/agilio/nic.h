@@ -4,7 +4,7 @@
  *
  * Everything here is the control thread's.  What a worker owns is reached
  * through agl_worker_post() only.  control.c reads the host's requests and
- * answers them; nic.c does what they ask, and keeps the port table.
+ * answers them; request.c does what they ask; nic.c keeps the port table.
  */
 
 #ifndef AGL_NIC_H
@@ -89,6 +89,13 @@ void agl_nic_host_gone(struct agl_nic *);
 /* True if the host wrote into a ring what makes no sense: nothing passes there
  * any more, and only a new host gets new rings. */
 bool agl_nic_host_is_broken(const struct agl_nic *);
+
+/* ## request.c ## */
+
+/* Does or posts what the request in 'r' asks, whose body is 'body', read in
+ * full.  Sets r->error and r->reason, or r->after and the reply. */
+void agl_request_start(struct agl_nic *, struct agl_request *,
+                       struct agilio_reader *body);
 
 /* ## control.c ## */
 

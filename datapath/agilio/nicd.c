@@ -15,7 +15,6 @@
 #include "nicd.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -23,14 +22,11 @@
 
 #include "command-line.h"
 #include "daemon.h"
-#include "dirs.h"
 #include "entropy.h"
 #include "fatal-signal.h"
-#include "openvswitch/dynamic-string.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
 #include "ovs-thread.h"
-#include "svec.h"
 #include "table/hash.h"
 #include "timeval.h"
 #include "unixctl.h"
@@ -42,16 +38,6 @@ VLOG_DEFINE_THIS_MODULE(agilio_nicd);
 #define WORKER_NAP_MS 100       /* It sleeps no longer: the clock must go. */
 #define REFRESH_MS 200          /* How often ports are looked at. */
 #define BLOCKED_MS 2            /* Until a full reply ring is tried again. */
-
-/* What the command line says. */
-struct settings {
-    char *socket;
-    struct svec ports;          /* "NAME=TYPE:ARG". */
-    unsigned int max_flows;
-    unsigned int max_masks;
-    unsigned int tracker_entries;
-    unsigned int packets;
-};
 
 static unixctl_cb_func nicd_exit;
 
@@ -316,128 +302,8 @@ nicd_del_ports(struct agl_nicd *nicd)
  * ## Main ##
  * ## ---- ## */
 
-static OVS_NO_RETURN void
-usage(void)
-{
-    printf("%s: Agilio SmartNIC datapath\n"
-           "usage: %s [OPTIONS]\n"
-           "\nNIC options:\n"
-           "  --socket=PATH           where a host attaches to the NIC\n"
-           "                          (default: %s/agilio-nic.sock)\n"
-           "  --port=NAME=TYPE[:ARG]  add a port; may be given many times\n"
-           "  --max-flows=N           megaflows (default: 65536)\n"
-           "  --max-masks=N           masks (default: 128)\n"
-           "  --tracker-entries=N     exact match flows (default: 262144)\n"
-           "  --packets=N             packet buffers (default: 4096)\n"
-           "\nTypes of port:\n", program_name, program_name, ovs_rundir());
-    for (size_t i = 0; agl_dev_classes[i]; i++) {
-        printf("  %-22s  %s\n", agl_dev_classes[i]->type,
-               agl_dev_classes[i]->usage);
-    }
-    printf("\nManagement options:\n"
-           "  --unixctl=SOCKET        where ovs-appctl finds the NIC\n"
-           "  -h, --help              print this and exit\n"
-           "  -V, --version           print the version and exit\n");
-    vlog_usage();
-    daemon_usage();
-    exit(EXIT_SUCCESS);
-}
-
-static OVS_NO_RETURN void
-version(void)
-{
-    ovs_print_version(0, 0);
-    exit(EXIT_SUCCESS);
-}
-
-static unsigned int
-parse_number(const char *option, unsigned int min, unsigned int max)
-{
-    unsigned int n;
-
-    if (!str_to_uint(optarg, 10, &n) || n < min || n > max) {
-        ovs_fatal(0, "--%s=%s: expected a number from %u to %u",
-                  option, optarg, min, max);
-    }
-    return n;
-}
-
-static char *
-parse_options(int argc, char *argv[], struct settings *s)
-{
-    enum {
-        OPT_SOCKET = UCHAR_MAX + 1,
-        OPT_PORT,
-        OPT_MAX_FLOWS,
-        OPT_MAX_MASKS,
-        OPT_TRACKER_ENTRIES,
-        OPT_PACKETS,
-        OPT_UNIXCTL,
-        VLOG_OPTION_ENUMS,
-        DAEMON_OPTION_ENUMS
-    };
-    static const struct option long_options[] = {
-        DAEMON_LONG_OPTIONS,
-        VLOG_LONG_OPTIONS,
-        {"version", no_argument, NULL, 'V'},
-        {"help", no_argument, NULL, 'h'},
-        {"socket", required_argument, NULL, OPT_SOCKET},
-        {"port", required_argument, NULL, OPT_PORT},
-        {"max-flows", required_argument, NULL, OPT_MAX_FLOWS},
-        {"max-masks", required_argument, NULL, OPT_MAX_MASKS},
-        {"tracker-entries", required_argument, NULL, OPT_TRACKER_ENTRIES},
-        {"packets", required_argument, NULL, OPT_PACKETS},
-        {"unixctl", required_argument, NULL, OPT_UNIXCTL},
-        {NULL, 0, NULL, 0},
-    };
-    char *short_options = ovs_cmdl_long_options_to_short_options(long_options);
-    char *unixctl_path = NULL;
-    int c;
-
-    while ((c = getopt_long(argc, argv, short_options, long_options,
-                            NULL)) != -1) {
-        switch (c) {
-        VLOG_OPTION_HANDLERS
-        DAEMON_OPTION_HANDLERS
-        case 'V':
-            version();
-        case 'h':
-            usage();
-        case OPT_UNIXCTL:
-            unixctl_path = optarg;
-            break;
-        case OPT_SOCKET:
-            free(s->socket);
-            s->socket = xstrdup(optarg);
-            break;
-        case OPT_PORT:
-            svec_add(&s->ports, optarg);
-            break;
-        case OPT_MAX_FLOWS:
-            s->max_flows = parse_number("max-flows", 1, 1u << 22);
-            break;
-        case OPT_MAX_MASKS:
-            s->max_masks = parse_number("max-masks", 1, 4096);
-            break;
-        case OPT_TRACKER_ENTRIES:
-            s->tracker_entries = parse_number("tracker-entries", 64, 1u << 24);
-            break;
-        case OPT_PACKETS:
-            s->packets = parse_number("packets", 256, 1u << 20);
-            break;
-        default:                /* getopt_long() has said what is wrong. */
-            exit(EXIT_FAILURE);
-        }
-    }
-    free(short_options);
-    if (optind != argc) {
-        ovs_fatal(0, "no argument but options is taken; use --help for usage");
-    }
-    return unixctl_path;
-}
-
 static void
-nicd_create(struct agl_nicd *nicd, const struct settings *s)
+nicd_create(struct agl_nicd *nicd, const struct nicd_settings *s)
 {
     struct agl_geometry geometry = {
         .type = AGILIO_FUNCTION_PF,
@@ -551,29 +417,19 @@ nicd_exit(struct unixctl_conn *conn, int argc OVS_UNUSED,
 int
 main(int argc, char *argv[])
 {
-    struct settings settings = {
-        .ports = SVEC_EMPTY_INITIALIZER,
-        .max_flows = 65536,
-        .max_masks = 128,
-        .tracker_entries = 262144,
-        .packets = 4096,
-    };
+    struct nicd_settings settings;
     struct agl_nicd nicd = { .nic = NULL };
     long long int refresh = 0;
-    char *unixctl_path;
     bool exiting = false;
     pthread_t worker;
 
     set_program_name(argv[0]);
     ovs_cmdl_proctitle_init(argc, argv);
     service_start(&argc, &argv);
-    unixctl_path = parse_options(argc, argv, &settings);
-    if (!settings.socket) {
-        settings.socket = xasprintf("%s/agilio-nic.sock", ovs_rundir());
-    }
+    nicd_parse_options(argc, argv, &settings);
     fatal_ignore_sigpipe();
     daemonize_start(true);
-    if (unixctl_server_create(unixctl_path, &nicd.unixctl)) {
+    if (unixctl_server_create(settings.unixctl, &nicd.unixctl)) {
         exit(EXIT_FAILURE);
     }
     unixctl_command_register("exit", "", 0, 0, nicd_exit, &exiting);
@@ -605,8 +461,7 @@ main(int argc, char *argv[])
     fatal_signal_remove_file_to_unlink(nicd.pf->path);
     agl_function_destroy(nicd.pf);
     unixctl_server_destroy(nicd.unixctl);
-    svec_destroy(&settings.ports);
-    free(settings.socket);
+    nicd_settings_destroy(&settings);
     service_stop();
     return 0;
 }

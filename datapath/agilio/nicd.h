@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* nicd.h - the daemon around the NIC: nicd.c's and nicd-commands.c's. */
+/* nicd.h - the daemon around the NIC: nicd.c, nicd-options.c and
+ * nicd-commands.c. */
 
 #ifndef AGL_NICD_H
 #define AGL_NICD_H 1
 
 #include "nic.h"
+#include "svec.h"
 
 struct unixctl_server;
 
@@ -19,6 +21,21 @@ struct agl_nicd {
     bool exiting;
     uint64_t started;           /* CLOCK_MONOTONIC, ns. */
 };
+
+/* What the command line says. */
+struct nicd_settings {
+    char *socket;
+    const char *unixctl;        /* NULL: the default. */
+    struct svec ports;          /* "NAME=TYPE:ARG". */
+    unsigned int max_flows;
+    unsigned int max_masks;
+    unsigned int tracker_entries;
+    unsigned int packets;
+};
+
+/* Reads the command line; or does what it asks, and exits. */
+void nicd_parse_options(int argc, char *argv[], struct nicd_settings *);
+void nicd_settings_destroy(struct nicd_settings *);
 
 /* Adds port NAME on device TYPE:ARG (or TYPE).  Returns NULL, or a malloc'd
  * sentence that says what is wrong. */

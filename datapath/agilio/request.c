@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * request.c - what the host can ask of the NIC: one function for each message.
+ *
+ * control.c, in the control thread, gives us the requests; what they want of
+ * the worker it does between two bursts, called or, where the host may ask for
+ * much of it, posted.
+ *
+ * Nothing of a request is believed: readers are bounded, every value checked,
+ * and every refusal has a reason.
+ */
+
+#include "nic.h"
+
+#include "action/bond.h"
+#include "action/meter.h"
+
+static int
+refuse(struct agl_request *r, int error, const char *reason)
+{
+    r->reason = reason;
+    return error;
+}
+
+/* ## -------- ##
+ * ## Messages ##
+ * ## -------- ##
+ *
+ * Each function reads the body, and returns 0 or an enum agilio_error with the
+ * reason in the request.  That the reader went bad need not be noticed here.
+ */
+
+static int
+handle_hello(struct agl_nic *nic, struct agl_request *r,
+             struct agilio_reader *body)
+{
+    uint16_t abi_min = agilio_get_u16(body);
+    uint16_t abi_max = agilio_get_u16(body);
+    uint32_t pad = agilio_get_u32(body);
+    uint64_t features = agilio_get_u64(body);
+    uint64_t epoch = agilio_get_u64(body);
+    struct agilio_writer w;
+
+    (void) pad;
+    if (body->bad || abi_min > AGILIO_ABI_MAX || abi_max < AGILIO_ABI_MIN) {
+        return refuse(r, AGILIO_E_PROTO, "no ABI version in common");
+    }
+    nic->control.session = (uint32_t) epoch;
+    nic->control.in_session = true;
+    r->msg.session = agilio_to_le32((uint32_t) epoch);
+
+    r->body = agl_env_alloc(16);
+    if (!r->body) {
+        return refuse(r, AGILIO_E_NOBUFS, "no memory");
+    }
+    w = (struct agilio_writer) { r->body, r->body + 16, false };
+    agilio_put_u16(&w, abi_max < AGILIO_ABI_MAX ? abi_max : AGILIO_ABI_MAX);
+    agilio_put_u16(&w, 0);
+    agilio_put_u32(&w, agl_nic_n_flows(nic));
+    agilio_put_u64(&w, features & AGILIO_FEATURES);
+    r->body_len = 16;
+    return 0;
+}
+
+static int
+handle_keepalive(struct agl_nic *nic, struct agl_request *r,
+                 struct agilio_reader *body)
+{
+    (void) nic;
+    (void) r;
+    (void) body;
+    return 0;
+}
+
+static void
+apply_options(struct agl_worker *w, void *options)
+{
+    w->options = *(struct agl_parse_options *) options;
+}
+
+static int
+handle_options(struct agl_nic *nic, struct agl_request *r,
+               struct agilio_reader *body)
+{
+    struct agl_parse_options options = { .max_vlans = agilio_get_u32(body) };
+
+    if (options.max_vlans > 2) {
+        return refuse(r, AGILIO_E_INVAL, "max_vlans must be 0, 1 or 2");
+    }
+    if (!body->bad) {
+        agl_worker_call(&nic->worker, apply_options, &options);
+    }
+    return 0;
+}
+
+static int
+handle_port_set(struct agl_nic *nic, struct agl_request *r,
+                struct agilio_reader *body)
+{
+    uint32_t id = agilio_get_u32(body);
+    uint32_t what = agilio_get_u32(body);
+    uint32_t flags = agilio_get_u32(body);
+    uint32_t mtu = agilio_get_u32(body);
+    const uint8_t *mac = agilio_get_bytes(body, 6);
+
+    return mac ? agl_nic_port_set(nic, id, what, flags, mtu, mac, &r->reason)
+               : 0;
+}
+
+static int
+handle_port_event(struct agl_nic *nic, struct agl_request *r,
+                  struct agilio_reader *body)
+{
+    (void) nic;
+    (void) body;
+    return refuse(r, AGILIO_E_INVAL, "this is an event, not a request");
+}
+
+/* Worker: puts r->flow in; afterwards r->flow is what has to be freed. */
+static void
+apply_flow_put(struct agl_worker *w, void *r_)
+{
+    struct agl_request *r = r_;
+
+    r->error = agl_flow_table_put(w->table, r->flow, &r->old);
+    if (r->error) {
+        r->reason = r->error == AGILIO_E_NOSPC ? "too many masks"
+                    : r->error == AGILIO_E_EXIST
+                    ? "another flow has the same match"
+                    : "no memory";
+        return;
+    }
+    if (!r->old) {
+        memset(r->flow->stats, 0, sizeof *r->flow->stats);
+    }
+    r->flow = NULL;
+}
+
+static int
+handle_flow_put(struct agl_nic *nic, struct agl_request *r,
+                struct agilio_reader *body)
+{
+    int error = agl_flow_create(body, nic->region->geometry.max_flows,
+                                &r->flow, &r->reason);
+
+    if (!error) {
+        r->flow->stats = &nic->worker.flow_stats[r->flow->id];
+        r->after = agl_worker_post(&nic->worker, apply_flow_put, r);
+    }
+    return error;
+}
+
+static void
+apply_flow_del(struct agl_worker *w, void *r_)
+{
+    struct agl_request *r = r_;
+
+    r->old = agl_flow_table_del(w->table, r->id);
+    if (!r->old) {
+        r->error = refuse(r, AGILIO_E_NOENT, "no such flow");
+    }
+}
+
+static int
+handle_flow_del(struct agl_nic *nic, struct agl_request *r,
+                struct agilio_reader *body)
+{
+    r->id = agilio_get_u32(body);
+    if (r->id >= nic->region->geometry.max_flows) {
+        return refuse(r, AGILIO_E_INVAL, "flow id out of range");
+    }
+    if (!body->bad) {
+        r->after = agl_worker_post(&nic->worker, apply_flow_del, r);
+    }
+    return 0;
+}
+
+static void
+apply_flow_flush(struct agl_worker *w, void *r_)
+{
+    struct agl_request *r = r_;
+    uint32_t id;
+
+    agl_meters_flush(w->run.meters);
+    agl_bonds_flush(w->run.bonds);
+    for (id = 0; agl_flow_table_n_flows(w->table); id++) {
+        struct agl_flow *flow = agl_flow_table_del(w->table, id);
+
+        if (flow) {
+            flow->next = r->flushed;
+            r->flushed = flow;
+        }
+    }
+}
+
+static int
+handle_flow_flush(struct agl_nic *nic, struct agl_request *r,
+                  struct agilio_reader *body)
+{
+    (void) body;
+    r->after = agl_worker_post(&nic->worker, apply_flow_flush, r);
+    return 0;
+}
+
+/* A page of the tracker, copied out by the worker. */
+struct dump {
+    uint32_t cursor, n, max;
+    struct agilio_tracker_entry *entries;
+};
+
+static void
+apply_tracker_dump(struct agl_worker *w, void *dump_)
+{
+    struct dump *dump = dump_;
+
+    dump->n = agl_tracker_dump(w->tracker, w->table, &dump->cursor,
+                               dump->entries, dump->max);
+}
+
+static int
+handle_tracker_dump(struct agl_nic *nic, struct agl_request *r,
+                    struct agilio_reader *body)
+{
+    const uint32_t room = AGILIO_MAX_MSG - sizeof(struct agilio_msg) - 8;
+    struct dump dump = {
+        .cursor = agilio_get_u32(body),
+        .max = agilio_get_u32(body),
+    };
+    struct agilio_writer w;
+
+    if (body->bad) {
+        return 0;
+    }
+    if (dump.max > room / sizeof *dump.entries) {
+        dump.max = room / sizeof *dump.entries;
+    }
+    r->body = agl_env_alloc(8 + dump.max * sizeof *dump.entries);
+    if (!r->body) {
+        return refuse(r, AGILIO_E_NOBUFS, "no memory");
+    }
+    dump.entries = (struct agilio_tracker_entry *) (void *) (r->body + 8);
+    agl_worker_call(&nic->worker, apply_tracker_dump, &dump);
+
+    w = (struct agilio_writer) { r->body, r->body + 8, false };
+    agilio_put_u32(&w, dump.cursor);
+    agilio_put_u32(&w, dump.n);
+    r->body_len = 8 + dump.n * sizeof *dump.entries;
+    return 0;
+}
+
+static void
+apply_meter_set(struct agl_worker *w, void *meter)
+{
+    agl_meters_set(w->run.meters, meter, w->now);
+}
+
+static int
+handle_meter_set(struct agl_nic *nic, struct agl_request *r,
+                 struct agilio_reader *body)
+{
+    struct agl_meter meter;
+    int error = agl_meter_read(&meter, body,
+                               nic->region->geometry.max_meters, &r->reason);
+
+    if (!error && !body->bad) {
+        agl_worker_call(&nic->worker, apply_meter_set, &meter);
+    }
+    return error;
+}
+
+static void
+apply_bond_set(struct agl_worker *w, void *bond)
+{
+    agl_bonds_set(w->run.bonds, bond);
+}
+
+static int
+handle_bond_set(struct agl_nic *nic, struct agl_request *r,
+                struct agilio_reader *body)
+{
+    struct agl_bond bond;
+    int error = agl_bond_read(&bond, body, nic->region->geometry.max_bonds,
+                              &r->reason);
+
+    if (!error && !body->bad) {
+        agl_worker_call(&nic->worker, apply_bond_set, &bond);
+    }
+    return error;
+}
+
+/* What is to be deleted, and whether it was there. */
+struct deletion {
+    uint32_t id;
+    bool done;
+};
+
+static void
+apply_meter_del(struct agl_worker *w, void *d_)
+{
+    struct deletion *d = d_;
+
+    d->done = agl_meters_del(w->run.meters, d->id);
+}
+
+static int
+handle_meter_del(struct agl_nic *nic, struct agl_request *r,
+                 struct agilio_reader *body)
+{
+    struct deletion d = { .id = agilio_get_u32(body) };
+
+    agl_worker_call(&nic->worker, apply_meter_del, &d);
+    return d.done ? 0 : refuse(r, AGILIO_E_NOENT, "no such meter");
+}
+
+static void
+apply_bond_del(struct agl_worker *w, void *d_)
+{
+    struct deletion *d = d_;
+
+    d->done = agl_bonds_del(w->run.bonds, d->id);
+}
+
+static int
+handle_bond_del(struct agl_nic *nic, struct agl_request *r,
+                struct agilio_reader *body)
+{
+    struct deletion d = { .id = agilio_get_u32(body) };
+
+    agl_worker_call(&nic->worker, apply_bond_del, &d);
+    return d.done ? 0 : refuse(r, AGILIO_E_NOENT, "no such bond");
+}
+
+/* ## -------- ##
+ * ## Requests ##
+ * ## -------- ## */
+
+typedef int handler(struct agl_nic *, struct agl_request *,
+                    struct agilio_reader *);
+
+static handler *const handlers[AGILIO_N_MSGS] = {
+#define AGILIO_MESSAGE(ENUM, NAME) [AGILIO_MSG_##ENUM] = handle_##NAME,
+    AGILIO_MESSAGES(AGILIO_MESSAGE)
+#undef AGILIO_MESSAGE
+};
+
+void
+agl_request_start(struct agl_nic *nic, struct agl_request *r,
+                  struct agilio_reader *body)
+{
+    uint16_t type = agilio_from_le16(r->msg.type);
+    int error;
+
+    if (type >= AGILIO_N_MSGS || !handlers[type]) {
+        error = refuse(r, AGILIO_E_OPNOTSUPP, "no such message type");
+    } else {
+        error = handlers[type](nic, r, body);
+        if (body->bad) {
+            error = refuse(r, AGILIO_E_INVAL, "message is too short");
+        }
+    }
+    if (error) {                /* Else a worker may be writing r->error. */
+        r->error = error;
+    }
+}
