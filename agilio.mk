@@ -25,6 +25,8 @@ lib_libopenvswitch_la_SOURCES += \
 	lib/agilio-counts.h \
 	lib/agilio-ctl.c \
 	lib/agilio-ctl.h \
+	lib/agilio-dump.c \
+	lib/agilio-dump.h \
 	lib/agilio-flow.c \
 	lib/agilio-format.c \
 	lib/agilio-format.h \

@@ -11,6 +11,7 @@
 
 #include "agilio.h"
 
+#include "agilio-dump.h"
 #include "agilio-format.h"
 #include "agilio-hooks.h"
 #include "agilio-nic.h"
@@ -147,7 +148,7 @@ agilio_show(struct unixctl_conn *conn, int argc OVS_UNUSED,
         format_ports(&ds, map);
     }
 
-    agilio_shadow_for_each(count_residency, counts);
+    agilio_dump_for_each(count_residency, counts);
     ds_put_cstr(&ds, "flows:");
     for (int i = 0; i < AGILIO_N_RESIDENCIES; i++) {
         ds_put_format(&ds, " %"PRIuSIZE" %s,", counts[i], residency_names[i]);
@@ -226,7 +227,9 @@ dump_flow(const struct agilio_shadow_flow *flow, void *dump_)
         count_reason(&dump->reasons, name, flow->reason);
     }
 
-    ds_put_cstr(ds, "mega_");   /* Not the one that dpctl shows. */
+    if (flow->offered) {
+        ds_put_cstr(ds, "mega_");       /* Not the one that dpctl shows. */
+    }
     odp_format_ufid(&flow->ufid, ds);
     ds_put_cstr(ds, ", ");
     format_match(ds, &flow->match);
@@ -265,7 +268,7 @@ agilio_dump_flows(struct unixctl_conn *conn, int argc, const char *argv[],
         return;
     }
     shash_init(&dump.reasons);
-    agilio_shadow_for_each(dump_flow, &dump);
+    agilio_dump_for_each(dump_flow, &dump);
     if (dump.why) {
         format_reasons(&dump.ds, &dump.reasons);
     }

@@ -140,6 +140,15 @@ agilio_resident_update(struct agilio_resident *r)
     file(r, advance(r));
 }
 
+const char *
+agilio_resident_pending(const struct agilio_resident *r)
+{
+    return (r->stopped ? "flow: being deleted"
+            : agilio_nic_status() != AGILIO_NIC_ACTIVE ? "nic: not ready"
+            : r->reason ? r->reason
+            : "nic: not answered yet");
+}
+
 /* Each round with 'r' ends here: puts it on the list where it belongs, which
  * is 'todo' unless advance() is 'done' with it; or frees it. */
 static void
@@ -480,3 +489,15 @@ agilio_residency_n_lost(void)
     ovs_mutex_unlock(&MUTEX);
     return n;
 }
+
+const struct agilio_reason agilio_residency_reasons[] = {
+    { "offload: off", "other_config:hw-offload is not true" },
+    { "in_port: host port", "comes in by a port that is not of the NIC" },
+    { "in_port: not on the NIC", "comes in by a representor without a NIC "
+                                 "port" },
+    { "nic: not ready", "waits for a NIC, or for its flow table" },
+    { "nic: not answered yet", "is on its way to the NIC" },
+    { "flow: being deleted", "is off the NIC, to be deleted by the datapath" },
+    { "size: flow table full", "one flow more than the NIC has room for" },
+    { NULL, NULL },
+};

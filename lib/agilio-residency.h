@@ -92,6 +92,15 @@ void agilio_resident_set(struct agilio_resident *, const struct match *,
 void agilio_resident_update(struct agilio_resident *)
     OVS_REQUIRES(agilio_residency_mutex);
 
+/* Why a flow that the NIC can do is not there yet, or not any more: a row of
+ * agilio_residency_reasons[].  To be asked of no other flow. */
+const char *agilio_resident_pending(const struct agilio_resident *)
+    OVS_REQUIRES(agilio_residency_mutex);
+
+/* The reasons that are not about what a flow matches or does, beside those of
+ * agilio_translate_reasons[].  The last has a NULL 'reason'. */
+extern const struct agilio_reason agilio_residency_reasons[];
+
 /* Has all flows translated again, in agilio_residency_run(). */
 void agilio_residency_retranslate(void)
     OVS_REQUIRES(agilio_residency_mutex);

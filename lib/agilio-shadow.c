@@ -191,19 +191,29 @@ residency(struct agilio_resident *r)
             : AGILIO_PENDING);
 }
 
+static const char *
+why(const struct agilio_resident *r, enum agilio_residency residency)
+    OVS_REQUIRES(MUTEX)
+{
+    return (residency == AGILIO_RESIDENT ? NULL
+            : residency == AGILIO_HOST ? r->reason
+            : residency == AGILIO_REFUSED ? r->refusal
+            : agilio_resident_pending(r));
+}
+
 static void
 visit_one(struct agilio_resident *r, agilio_shadow_visit *visit, void *aux)
 {
-    struct agilio_shadow_flow view = { .ufid = r->ufid };
+    struct agilio_shadow_flow view = { .ufid = r->ufid, .offered = true };
     struct nlattr *actions;
     char *reason;
 
     ovs_mutex_lock(&MUTEX);
-    reason = nullable_xstrdup(r->refusal ? r->refusal : r->reason);
     actions = r->actions_len ? xmemdup(r->actions, r->actions_len) : NULL;
     view.actions_len = r->actions_len;
     view.nic_id = r->id;
     view.residency = residency(r);
+    reason = nullable_xstrdup(why(r, view.residency));
     minimatch_expand(&r->match, &view.match);
     agilio_tally_get(&r->tally, &view.stats);
     ovs_mutex_unlock(&MUTEX);

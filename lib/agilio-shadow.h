@@ -64,8 +64,8 @@ void agilio_shadow_count(const struct netdev *, uint64_t n_flows[]);
 
 enum agilio_residency {
     AGILIO_RESIDENT,            /* The NIC carries it. */
-    AGILIO_PENDING,             /* It will, with the NIC or port it waits for,
-                                 * or the reply that is to come. */
+    AGILIO_PENDING,             /* It would, but for 'reason': waits for a NIC,
+                                 * a port, or the reply that is to come. */
     AGILIO_HOST,                /* It is the host's, for 'reason'. */
     AGILIO_REFUSED,             /* The NIC did not take it, for 'reason'. */
     AGILIO_N_RESIDENCIES
@@ -73,9 +73,10 @@ enum agilio_residency {
 
 struct agilio_shadow_flow {
     ovs_u128 ufid;
+    bool offered;               /* To the NIC; ufid is that of the megaflow. */
     uint32_t nic_id;            /* UINT32_MAX if it has none. */
     enum agilio_residency residency;
-    const char *reason;         /* NULL if there is nothing to explain. */
+    const char *reason;         /* NULL only for AGILIO_RESIDENT. */
     struct dpif_flow_stats stats;
     const struct nlattr *actions;
     size_t actions_len;

@@ -27,18 +27,21 @@
 #include "netdev-offload-provider.h"
 #include "util.h"
 
-/* A port is ours to offload, or a tunnel of the userspace datapath: a packet
- * that the NIC decapsulates is one of its flows. */
+bool
+agilio_offloads(const struct netdev *netdev)
+{
+    return (netdev_is_agilio(netdev)
+            || (agilio_tunnel_type(netdev)
+                && strcmp(netdev_get_dpif_type(netdev), "system")));
+}
+
 static int
 netdev_agilio_init_flow_api(struct netdev *netdev)
 {
-    const char *dpif_type = netdev_get_dpif_type(netdev);
-
-    if (!netdev_is_agilio(netdev)
-        && (!agilio_tunnel_type(netdev) || !strcmp(dpif_type, "system"))) {
+    if (!agilio_offloads(netdev)) {
         return EOPNOTSUPP;
     }
-    agilio_add_dpif_type(dpif_type);
+    agilio_add_dpif_type(netdev_get_dpif_type(netdev));
     return 0;
 }
 

@@ -496,7 +496,8 @@ test_put_and_count(void)
 {
     start();
     put(&A, 1, 2);
-    CHECK(is(&A, AGILIO_PENDING, "") && counts(&A, 0, false));
+    CHECK(is(&A, AGILIO_PENDING, "nic: not answered yet"));
+    CHECK(counts(&A, 0, false));
     nic_answer();
     CHECK(is(&A, AGILIO_RESIDENT, "") && counts(&A, 0, true));
     nic_count(look(&A).id, 5);
@@ -567,6 +568,16 @@ test_host_flows(void)
     nic_answer();
     CHECK(is(&A, AGILIO_HOST, "output: host port"));
     CHECK(nic->to_host[look(&A).id] && counts(&A, 0, false));
+
+    /* A NIC that has no room for it either is not why it is the host's. */
+    refuse_puts = "too many masks";
+    put(&A, 1, 9);
+    agilio_shadow_del(&A);
+    nic_answer();
+    put(&A, 1, 9);
+    nic_answer();
+    CHECK(is(&A, AGILIO_HOST, "output: host port"));
+    refuse_puts = NULL;
 
     init_match(&match, 1);
     match_set_ct_state(&match, 1);
@@ -692,7 +703,8 @@ test_other_nic(void)
     nic_count(look(&B).id, 50);
     put(&D, 1, 3);
     nic_lose(false);
-    CHECK(is(&A, AGILIO_PENDING, "") && is(&D, AGILIO_PENDING, ""));
+    CHECK(is(&A, AGILIO_PENDING, "nic: not ready"));
+    CHECK(is(&D, AGILIO_PENDING, "nic: not ready"));
     CHECK(counts(&A, 5, false) && counts(&B, 50, false));
     CHECK(stops_at(&B, 50) && !agilio_shadow_del(&B));
 
@@ -700,7 +712,7 @@ test_other_nic(void)
     nics[0] = (struct nic) { .map.boot_id = 0 };
     CHECK(counts(&A, 5, false));
     put(&C, 1, 2);
-    CHECK(!n_requests && is(&C, AGILIO_PENDING, ""));
+    CHECK(!n_requests && is(&C, AGILIO_PENDING, "nic: not ready"));
     nic_take_over();
     CHECK(n_requests == 3);
     nic_answer();
@@ -766,7 +778,7 @@ test_lost_in_flight(void)
         CHECK(!agilio_shadow_del(&A));
         CHECK(n_requests == 2);
         nic_lose(replies_first);
-        CHECK(!look(&A).found && is(&B, AGILIO_PENDING, ""));
+        CHECK(!look(&A).found && is(&B, AGILIO_PENDING, "nic: not ready"));
         nic_boot(&nics[1]);
         nic_take_over();
         nic_answer();
@@ -870,6 +882,7 @@ test_n_flows_and_flush(void)
     agilio_shadow_flush(netdev1);
     nic_answer();
     CHECK(nic_n_flows() == 1 && is(&B, AGILIO_RESIDENT, ""));
+    CHECK(is(&A, AGILIO_PENDING, "flow: being deleted"));
 
     /* What they had counted can be read until the datapath removes them. */
     CHECK(stops_at(&A, 7));
@@ -897,7 +910,7 @@ test_busy(void)
     CHECK(!agilio_shadow_del(&A));
     put(&B, 1, 3);
     agilio_residency_run();
-    CHECK(!n_requests && is(&B, AGILIO_PENDING, ""));
+    CHECK(!n_requests && is(&B, AGILIO_PENDING, "nic: not answered yet"));
     busy_error = 0;
     agilio_residency_run();
     nic_answer();

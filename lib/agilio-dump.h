@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* agilio-dump.h - all flows of the datapaths, on the NIC or not. */
+
+#ifndef AGILIO_DUMP_H
+#define AGILIO_DUMP_H 1
+
+#include "agilio-shadow.h"
+
+/* Calls 'visit' for each flow of the shadow, and then for each that was never
+ * offered to the NIC, which is the host's.  Main thread.
+ *
+ * A flow that was made within the last milliseconds may be missed: it is not
+ * in the shadow before dpif-netdev's offload thread has put it there. */
+void agilio_dump_for_each(agilio_shadow_visit *visit, void *aux);
+
+#endif /* agilio-dump.h */
