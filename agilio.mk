@@ -167,10 +167,17 @@ datapath_agilio_agilio_nicd_LDADD = \
 	datapath/agilio/libagilio-nic.la lib/libopenvswitch.la
 dist_man_MANS += datapath/agilio/agilio-nicd.8
 
+# Our part of the manual.
+DOC_SOURCE += \
+	Documentation/agilio/index.rst \
+	Documentation/agilio/reference-counters.rst \
+	Documentation/agilio/reference-reasons.rst
+
 # Tests.  Each unit test is a program, which tests/agilio-unit.at runs.
 TESTSUITE_AT += \
 	tests/agilio-differential.at \
 	tests/agilio-actions.at \
+	tests/agilio-docs.at \
 	tests/agilio-failure.at \
 	tests/agilio-host.at \
 	tests/agilio-macros.at \
@@ -179,6 +186,7 @@ TESTSUITE_AT += \
 	tests/agilio-tunnel.at \
 	tests/agilio-unit.at \
 	tests/agilio-vf.at \
+	tests/agilio-why.at \
 	tests/agilio.at
 EXTRA_DIST += \
 	tests/agilio/nic-port.py \

@@ -15,7 +15,7 @@ readonly SERIES=upstream/openvswitch
 # What is linked into openvswitch/, file by file, so that an edit here is an
 # edit there.
 readonly LINKED="agilio.mk include lib ofproto vswitchd utilities tests
-                 datapath/agilio"
+                 datapath/agilio Documentation"
 
 readonly PACKAGED=/usr/src/openvswitch/openvswitch.tar.gz
 
