@@ -27,6 +27,7 @@
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
 #include "ovs-thread.h"
+#include "rtnetlink.h"
 #include "table/hash.h"
 #include "timeval.h"
 #include "unixctl.h"
@@ -36,7 +37,7 @@ VLOG_DEFINE_THIS_MODULE(agilio_nicd);
 
 #define IDLE_ROUNDS 64          /* Empty ones before the worker sleeps. */
 #define WORKER_NAP_MS 100       /* It sleeps no longer: the clock must go. */
-#define REFRESH_MS 200          /* How often ports are looked at. */
+#define REFRESH_MS 200          /* How often ports are looked at, at least. */
 #define BLOCKED_MS 2            /* Until a full reply ring is tried again. */
 
 static unixctl_cb_func nicd_exit;
@@ -379,6 +380,15 @@ nicd_run_function(struct agl_nicd *nicd)
     }
 }
 
+/* An interface has changed: the ports are to be looked at now, since packets
+ * to one that is said to be down are dropped. */
+static void
+nicd_link_changed(const struct rtnetlink_change *change OVS_UNUSED,
+                  void *refresh)
+{
+    *(long long int *) refresh = 0;
+}
+
 /* Sleeps until there is something to do. */
 static void
 nicd_wait(struct agl_nicd *nicd, long long int refresh)
@@ -399,6 +409,7 @@ nicd_wait(struct agl_nicd *nicd, long long int refresh)
     }
     poll_fd_wait(nicd->pf->nic_fds[AGILIO_VECTOR_CONTROL], POLLIN);
     unixctl_server_wait(nicd->unixctl);
+    rtnetlink_wait();
     poll_block();
     agilio_store_relaxed(&nicd->control_asleep, false);
     agilio_ring_awake(&nicd->pf->region.request);
@@ -420,6 +431,7 @@ main(int argc, char *argv[])
     struct nicd_settings settings;
     struct agl_nicd nicd = { .nic = NULL };
     long long int refresh = 0;
+    struct nln_notifier *links;
     bool exiting = false;
     pthread_t worker;
 
@@ -435,6 +447,7 @@ main(int argc, char *argv[])
     unixctl_command_register("exit", "", 0, 0, nicd_exit, &exiting);
     nicd_create(&nicd, &settings);
     nicd_commands_init(&nicd);
+    links = rtnetlink_notifier_create(nicd_link_changed, &refresh);
     worker = ovs_thread_create("worker", worker_main, &nicd);
     nicd_add_ports(&nicd, &settings.ports);
     daemonize_complete();
@@ -444,6 +457,7 @@ main(int argc, char *argv[])
         unixctl_server_run(nicd.unixctl);
         nicd_run_function(&nicd);
         agl_control_run(nicd.nic);
+        rtnetlink_run();
         if (time_msec() >= refresh) {
             agl_nic_refresh_ports(nicd.nic);
             refresh = time_msec() + REFRESH_MS;
@@ -457,6 +471,7 @@ main(int argc, char *argv[])
     agilio_store_release(&nicd.exiting, true);
     ring_eventfd(nicd.worker_fd);
     xpthread_join(worker, NULL);
+    rtnetlink_notifier_destroy(links);
     agl_nic_destroy(nicd.nic);
     fatal_signal_remove_file_to_unlink(nicd.pf->path);
     agl_function_destroy(nicd.pf);
