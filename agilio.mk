@@ -190,9 +190,22 @@ TESTSUITE_AT += \
 	tests/agilio.at
 EXTRA_DIST += \
 	tests/agilio/nic-port.py \
+	tests/agilio/system/ovs-appctl \
+	tests/agilio/system/ovs-vsctl \
 	tests/agilio/tunnel-frame.py \
 	tests/fuzz/libfuzzer.c \
 	tests/fuzz/make-seeds.c
+
+# The system tests, which need root: build-aux/check-agilio.
+agilio_system_at = \
+	tests/system-agilio-macros.at \
+	tests/system-agilio-testsuite.at
+EXTRA_DIST += $(agilio_system_at) tests/system-agilio-testsuite
+tests/system-agilio-testsuite: package.m4 $(agilio_system_at) \
+		$(COMMON_MACROS_AT) $(SYSTEM_TESTSUITE_AT) \
+		$(SYSTEM_USERSPACE_TESTSUITE_AT)
+	$(AM_V_GEN)$(AUTOTEST) -I '$(srcdir)' -o $@.tmp $(srcdir)/$@.at
+	$(AM_V_at)mv $@.tmp $@
 
 agilio_test_cppflags = \
 	$(AM_CPPFLAGS) \
