@@ -199,7 +199,9 @@ EXTRA_DIST += \
 # The system tests, which need root: build-aux/check-agilio.
 agilio_system_at = \
 	tests/system-agilio-macros.at \
-	tests/system-agilio-testsuite.at
+	tests/system-agilio-testsuite.at \
+	tests/system-agilio-bonds.at \
+	tests/system-agilio.at
 EXTRA_DIST += $(agilio_system_at) tests/system-agilio-testsuite
 tests/system-agilio-testsuite: package.m4 $(agilio_system_at) \
 		$(COMMON_MACROS_AT) $(SYSTEM_TESTSUITE_AT) \

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""The far end of a NIC port of type `unix', for tests.
+"""The far end of a NIC port of type `unix', for tests; or, if SOCKET is "if:"
+and a name, of one that is a veth: the peer, which is an interface here.
 
 nic-port.py send SOCKET COUNT FRAME...   COUNT times each FRAME (hex) to the
                                          port that is bound to SOCKET
@@ -8,6 +9,7 @@ nic-port.py listen SOCKET FILE NIC       binds SOCKET; writes what arrives from
                                          the port that is bound to NIC to FILE,
                                          a frame a line in hex, until it is
                                          killed
+nic-port.py capture INTERFACE FILE       the same for a veth
 nic-port.py stream SOCKET FILE FRAME     sends FRAME until killed, writes how
                                          many were sent to FILE at the end
 nic-port.py frame KIND SRC DST           prints a frame from host SRC to host
@@ -20,6 +22,13 @@ import socket
 import struct
 import sys
 import time
+
+# <linux/if_packet.h>, <linux/if_ether.h>
+SOL_PACKET = 263
+PACKET_AUXDATA = 8
+PACKET_IGNORE_OUTGOING = 23
+TP_STATUS_VLAN_VALID = 1 << 4
+ETH_P_ALL = 3
 
 
 def checksum(data):
@@ -62,12 +71,48 @@ def frame(kind, src, dst):
     return mac[1] + mac[0] + b"\x08\x00" + packet
 
 
+def connect(path):
+    """A socket to send by."""
+    if path.startswith("if:"):
+        sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+        sock.bind((path[3:], 0))
+    else:
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        sock.connect(path)
+    return sock
+
+
 def send(path, count, frames):
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-    sock.connect(path)
+    sock = connect(path)
     for _ in range(count):
         for frame in frames:
             sock.send(frame)
+
+
+def receive(sock):
+    """A frame from a packet socket.  The kernel gives the outer VLAN tag apart
+    (struct tpacket_auxdata); it goes back to where it was."""
+    data, messages = sock.recvmsg(65536, 64)[:2]
+    for level, kind, aux in messages:
+        if (level, kind) == (SOL_PACKET, PACKET_AUXDATA):
+            status, _, _, _, _, tci, tpid = struct.unpack("=IIIHHHH", aux)
+            if status & TP_STATUS_VLAN_VALID:
+                data = data[:12] + struct.pack("!HH", tpid, tci) + data[12:]
+    return data
+
+
+def capture(interface, output):
+    sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 << 20)
+    sock.setsockopt(SOL_PACKET, PACKET_AUXDATA, 1)
+    sock.setsockopt(SOL_PACKET, PACKET_IGNORE_OUTGOING, 1)
+    sock.bind((interface, ETH_P_ALL))
+    with open(output, "w", buffering=1) as f:
+        while True:
+            try:
+                f.write(receive(sock).hex() + "\n")
+            except OSError:
+                time.sleep(0.01)        # The interface is down.
 
 
 def listen(path, output, nic):
@@ -104,10 +149,9 @@ def stream(path, output, frame):
 
     sent = 0
     signal.signal(signal.SIGTERM, stop)
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     while True:
         try:
-            sock.connect(path)
+            sock = connect(path)
             break
         except OSError:
             time.sleep(0.01)
@@ -124,6 +168,8 @@ def main(argv):
         send(argv[2], int(argv[3]), [bytes.fromhex(f) for f in argv[4:]])
     elif len(argv) == 5 and argv[1] == "listen":
         listen(*argv[2:])
+    elif len(argv) == 4 and argv[1] == "capture":
+        capture(argv[2], argv[3])
     elif len(argv) == 5 and argv[1] == "stream":
         stream(argv[2], argv[3], bytes.fromhex(argv[4]))
     elif len(argv) == 5 and argv[1] == "frame":
