@@ -158,6 +158,7 @@ datapath_agilio_libagilio_nic_la_LIBADD = datapath/agilio/libagilio-core.la
 sbin_PROGRAMS += datapath/agilio/agilio-nicd
 datapath_agilio_agilio_nicd_SOURCES = \
 	datapath/agilio/nicd-commands.c \
+	datapath/agilio/nicd-env.c \
 	datapath/agilio/nicd-options.c \
 	datapath/agilio/nicd.c \
 	datapath/agilio/nicd.h
@@ -431,6 +432,20 @@ tests_fuzz_run_corpus_LDFLAGS = \
 	-Wl,--wrap=agl_pkt_pull \
 	-Wl,--wrap=agl_pkt_push
 tests_fuzz_run_corpus_LDADD = $(agilio_test_ldadd)
+
+# "make bench": what the core takes per packet.
+EXTRA_PROGRAMS += tests/bench/bench-core
+tests_bench_bench_core_SOURCES = \
+	datapath/agilio/nicd-env.c \
+	tests/bench/bench-core.c \
+	tests/bench/bench.h \
+	tests/bench/load.c \
+	tests/bench/rounds.c \
+	tests/bench/stages.c
+tests_bench_bench_core_CPPFLAGS = \
+	$(agilio_test_cppflags) -I $(top_srcdir)/tests/bench
+tests_bench_bench_core_LDADD = $(agilio_test_ldadd)
+CLEANFILES += $(EXTRA_PROGRAMS)
 
 # Too many files to name; links, which are not to be in what is distributed.
 DIST_HOOKS += agilio-dist-corpus

@@ -22,13 +22,11 @@
 
 #include "command-line.h"
 #include "daemon.h"
-#include "entropy.h"
 #include "fatal-signal.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
 #include "ovs-thread.h"
 #include "rtnetlink.h"
-#include "table/hash.h"
 #include "timeval.h"
 #include "unixctl.h"
 #include "util.h"
@@ -45,40 +43,6 @@ static unixctl_cb_func nicd_exit;
 /* ## ----------- ##
  * ## Environment ##
  * ## ----------- ## */
-
-/* Memory from calloc() need not be touched to be zero, which tells with tables
- * of hundreds of MB; it is not aligned, so the block's start stands before. */
-void *
-agl_env_alloc(size_t size)
-{
-    char *block = calloc(1, size + 2 * CACHE_LINE_SIZE);
-    void **p;
-
-    if (!block) {
-        return NULL;
-    }
-    p = (void **) ROUND_UP((uintptr_t) (block + sizeof *p), CACHE_LINE_SIZE);
-    p[-1] = block;
-    return p;
-}
-
-void
-agl_env_free(void *p)
-{
-    if (p) {
-        free(((void **) p)[-1]);
-    }
-}
-
-/* Not from random.h, of which whoever knows a 32-bit seed knows all. */
-uint64_t
-agl_env_random(void)
-{
-    uint64_t random;
-
-    get_entropy_or_die(&random, sizeof random);
-    return random;
-}
 
 static void
 ring_eventfd(int fd)
