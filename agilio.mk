@@ -144,6 +144,7 @@ datapath_agilio_libagilio_nic_la_SOURCES = \
 	datapath/agilio/port/classes.c \
 	datapath/agilio/port/common.c \
 	datapath/agilio/port/common.h \
+	datapath/agilio/port/dpdk.h \
 	datapath/agilio/port/pcap.c \
 	datapath/agilio/port/port.h \
 	datapath/agilio/port/tap.c \
@@ -154,6 +155,27 @@ datapath_agilio_libagilio_nic_la_SOURCES = \
 datapath_agilio_libagilio_nic_la_CPPFLAGS = \
 	$(AM_CPPFLAGS) -I $(top_srcdir)/datapath/agilio
 datapath_agilio_libagilio_nic_la_LIBADD = datapath/agilio/libagilio-core.la
+
+# DPDK's headers want flags of their own.
+noinst_LTLIBRARIES += datapath/agilio/libagilio-dpdk.la
+datapath_agilio_libagilio_dpdk_la_CPPFLAGS = \
+	$(datapath_agilio_libagilio_nic_la_CPPFLAGS)
+if AGILIO_DPDK
+datapath_agilio_libagilio_dpdk_la_SOURCES = \
+	datapath/agilio/port/dpdk-env.c \
+	datapath/agilio/port/dpdk.c
+datapath_agilio_libagilio_dpdk_la_CFLAGS = \
+	$(AM_CFLAGS) $(AGILIO_DPDK_CFLAGS)
+datapath_agilio_libagilio_dpdk_la_LIBADD = $(AGILIO_DPDK_LIBS)
+EXTRA_DIST += datapath/agilio/port/no-dpdk.c
+else
+datapath_agilio_libagilio_dpdk_la_SOURCES = datapath/agilio/port/no-dpdk.c
+EXTRA_DIST += \
+	datapath/agilio/port/dpdk-env.c \
+	datapath/agilio/port/dpdk.c
+endif
+datapath_agilio_libagilio_nic_la_LIBADD += datapath/agilio/libagilio-dpdk.la
+EXTRA_DIST += m4/agilio.m4
 
 sbin_PROGRAMS += datapath/agilio/agilio-nicd
 datapath_agilio_agilio_nicd_SOURCES = \
@@ -241,6 +263,7 @@ check_PROGRAMS = \
 	tests/agilio/test-actions \
 	tests/agilio/test-conn \
 	tests/agilio/test-differential \
+	tests/agilio/test-dpdk \
 	tests/agilio/test-flow-table \
 	tests/agilio/test-flow \
 	tests/agilio/test-function \
@@ -311,6 +334,10 @@ tests_agilio_test_differential_LDFLAGS = \
 	-Wl,--wrap=netdev_vxlan_pop_header \
 	-Wl,--wrap=time_msec \
 	-Wl,--wrap=time_usec
+
+tests_agilio_test_dpdk_SOURCES = tests/agilio/test-dpdk.c
+tests_agilio_test_dpdk_CPPFLAGS = $(agilio_test_cppflags)
+tests_agilio_test_dpdk_LDADD = $(agilio_test_ldadd)
 
 tests_agilio_test_flow_table_SOURCES = tests/agilio/test-flow-table.c
 tests_agilio_test_flow_table_CPPFLAGS = $(agilio_test_cppflags)

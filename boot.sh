@@ -14,7 +14,7 @@ readonly OVS_VERSION=3.1.0
 readonly SERIES=upstream/openvswitch
 # What is linked into openvswitch/, file by file, so that an edit here is an
 # edit there.
-readonly LINKED="agilio.mk include lib ofproto vswitchd utilities tests
+readonly LINKED="agilio.mk m4 include lib ofproto vswitchd utilities tests
                  datapath/agilio Documentation"
 
 readonly PACKAGED=/usr/src/openvswitch/openvswitch.tar.gz

@@ -18,6 +18,7 @@
 #include "dirs.h"
 #include "openvswitch/vlog.h"
 #include "ovs-thread.h"
+#include "port/dpdk.h"
 #include "util.h"
 
 static OVS_NO_RETURN void
@@ -33,6 +34,7 @@ usage(void)
            "  --max-masks=N           masks (default: 128)\n"
            "  --tracker-entries=N     exact match flows (default: 262144)\n"
            "  --packets=N             packet buffers (default: 4096)\n"
+           "  --dpdk=ARGUMENTS        for DPDK's environment (EAL)\n"
            "\nTypes of port:\n", program_name, program_name, ovs_rundir());
     for (size_t i = 0; agl_dev_classes[i]; i++) {
         printf("  %-22s  %s\n", agl_dev_classes[i]->type,
@@ -76,6 +78,7 @@ nicd_parse_options(int argc, char *argv[], struct nicd_settings *s)
         OPT_MAX_MASKS,
         OPT_TRACKER_ENTRIES,
         OPT_PACKETS,
+        OPT_DPDK,
         OPT_UNIXCTL,
         VLOG_OPTION_ENUMS,
         DAEMON_OPTION_ENUMS
@@ -91,6 +94,7 @@ nicd_parse_options(int argc, char *argv[], struct nicd_settings *s)
         {"max-masks", required_argument, NULL, OPT_MAX_MASKS},
         {"tracker-entries", required_argument, NULL, OPT_TRACKER_ENTRIES},
         {"packets", required_argument, NULL, OPT_PACKETS},
+        {"dpdk", required_argument, NULL, OPT_DPDK},
         {"unixctl", required_argument, NULL, OPT_UNIXCTL},
         {NULL, 0, NULL, 0},
     };
@@ -134,6 +138,9 @@ nicd_parse_options(int argc, char *argv[], struct nicd_settings *s)
             break;
         case OPT_PACKETS:
             s->packets = parse_number("packets", 256, 1u << 20);
+            break;
+        case OPT_DPDK:
+            agl_dpdk_set_args(optarg);
             break;
         default:                /* getopt_long() has said what is wrong. */
             exit(EXIT_FAILURE);

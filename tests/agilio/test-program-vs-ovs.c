@@ -546,6 +546,7 @@ main(int argc, char *argv[])
     }
     for (size_t i = 0; i < ARRAY_SIZE(memory); i++) {
         memory[i] = xmalloc(sizeof *memory[i]);
+        memory[i]->give_back = NULL;
     }
     odp_execute_init();
     RUN(handmade);

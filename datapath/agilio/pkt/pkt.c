@@ -8,6 +8,9 @@
 
 #include "pkt/pkt.h"
 
+/* So that a frame starts a cache line when its packet does. */
+AGILIO_ASSERT_OFFSET(struct agl_pkt, room, 7 * AGILIO_CACHE_LINE);
+
 void
 agl_pool_init(struct agl_pool *pool, void *memory, uint32_t n)
 {
@@ -17,7 +20,8 @@ agl_pool_init(struct agl_pool *pool, void *memory, uint32_t n)
     pool->n_free = pool->n_reserved = 0;
     pool->n = n;
     while (n) {
-        agl_pkt_free(pool, &pkts[--n]);
+        pkts[--n].give_back = NULL;
+        agl_pkt_free(pool, &pkts[n]);
     }
 }
 
@@ -33,15 +37,23 @@ take(struct agl_pool *pool)
     return pkt;
 }
 
+void
+agl_pkt_init(struct agl_pkt *pkt, uint8_t *data, uint32_t len)
+{
+    memset(&pkt->data, 0, offsetof(struct agl_pkt, tun_opts)
+                          - offsetof(struct agl_pkt, data));
+    pkt->data = data;
+    pkt->len = len;
+    pkt->l2_5_ofs = pkt->l3_ofs = pkt->l4_ofs = AGL_OFS_NONE;
+}
+
 struct agl_pkt *
 agl_pkt_new(struct agl_pool *pool)
 {
     struct agl_pkt *pkt = take(pool);
 
     if (pkt) {
-        memset(pkt, 0, offsetof(struct agl_pkt, tun_opts));
-        pkt->data = pkt->room + AGL_PKT_HEADROOM;
-        pkt->l2_5_ofs = pkt->l3_ofs = pkt->l4_ofs = AGL_OFS_NONE;
+        agl_pkt_init(pkt, pkt->room + AGL_PKT_HEADROOM, 0);
     }
     return pkt;
 }
@@ -62,7 +74,8 @@ agl_pkt_clone(struct agl_pool *pool, const struct agl_pkt *src)
     struct agl_pkt *pkt = take(pool);
 
     pool->n_reserved--;
-    memcpy(pkt, src, offsetof(struct agl_pkt, tun_opts));
+    memcpy(&pkt->data, &src->data, offsetof(struct agl_pkt, tun_opts)
+                                   - offsetof(struct agl_pkt, data));
     memcpy(pkt->tun_opts, src->tun_opts, src->md.tunnel.opts_len);
     pkt->data = pkt->room + (src->data - src->room);
     memcpy(pkt->data, src->data, src->len);
@@ -72,6 +85,10 @@ agl_pkt_clone(struct agl_pool *pool, const struct agl_pkt *src)
 void
 agl_pkt_free(struct agl_pool *pool, struct agl_pkt *pkt)
 {
+    if (pkt->give_back) {
+        pkt->give_back(pkt);
+        return;
+    }
     pkt->next_free = pool->free;
     pool->free = pkt;
     pool->n_free++;

@@ -5,6 +5,10 @@
  * A packet is one buffer with headroom for what actions push.  It has one
  * owner at a time and never moves: rx takes it from the worker's pool, tx or a
  * drop gives it back.  A pool belongs to one worker; nothing here locks.
+ *
+ * A driver whose device has buffers of its own may hand out packets that lie
+ * in these, 'room' being as long as the device makes it; agl_pkt_free() gives
+ * such a one back to the driver.
  */
 
 #ifndef AGL_PKT_H
@@ -19,6 +23,10 @@
 struct agl_parse_options;
 
 struct agl_pkt {
+    /* Frees a packet that is not a pool's but a driver's; else NULL.  The same
+     * for all of the packet's lives. */
+    void (*give_back)(struct agl_pkt *);
+
     uint8_t *data;              /* First byte of the frame. */
     uint32_t len;               /* Bytes of frame, without FCS. */
     uint32_t rx_port;           /* Id of the port that it was received on. */
@@ -47,6 +55,7 @@ struct agl_pkt {
     struct agl_pkt *next_free;  /* While in the pool. */
 
     uint8_t tun_opts[AGILIO_MAX_TUNNEL_OPTS];   /* md.tunnel.opts_len. */
+    uint8_t pad[28];
     uint8_t room[AGL_PKT_HEADROOM + AGILIO_MAX_FRAME];
 };
 
@@ -77,6 +86,9 @@ bool agl_pool_reserve(struct agl_pool *, uint32_t n);
 struct agl_pkt *agl_pkt_clone(struct agl_pool *, const struct agl_pkt *);
 
 void agl_pkt_free(struct agl_pool *, struct agl_pkt *);
+
+/* For a driver that has a frame in 'room' already: makes a packet of it. */
+void agl_pkt_init(struct agl_pkt *, uint8_t *data, uint32_t len);
 
 /* Cuts off what TRUNC said; forgets what it said. */
 void agl_pkt_cut(struct agl_pkt *);

@@ -13,5 +13,6 @@ const struct agl_dev_class *const agl_dev_classes[] = {
     &agl_dev_unix,
     &agl_dev_pcap,
     &agl_dev_vf,
+    &agl_dev_dpdk,
     NULL,
 };

@@ -67,6 +67,7 @@ extern const struct agl_dev_class agl_dev_tap;
 extern const struct agl_dev_class agl_dev_unix;
 extern const struct agl_dev_class agl_dev_pcap;
 extern const struct agl_dev_class agl_dev_vf;
+extern const struct agl_dev_class agl_dev_dpdk;
 
 /* All drivers, NULL-terminated (port/classes.c). */
 extern const struct agl_dev_class *const agl_dev_classes[];

@@ -1,0 +1,432 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * port/dpdk.c - "dpdk:[mbufs=N,][mtu=N,]DEVARGS": a DPDK device as a port.
+ *
+ * DEVARGS is what DPDK calls a device: the PCI address of a NIC, or a virtual
+ * device and its arguments (net_tap0,iface=x; net_pcap0,rx_pcap=FILE; ...).
+ * The device is probed when the port is added and removed with it.
+ *
+ * Packets lie in the device's own buffers, mbufs (dpdk.h has the picture), and
+ * go through the NIC there; one that goes out by a DPDK port again was never
+ * copied.  A packet of the worker's pool, from another driver or a copy that a
+ * flow made, is copied into an mbuf of this port.  An mbuf has two owners once
+ * it is sent, the device and the caller of tx, so it is sent with a reference
+ * more; the device returns it when it can.
+ *
+ * Rx and tx are polled: the worker never sleeps with such a port.  One queue
+ * each way.  Checksums and tags are the packets', as on a wire; the device is
+ * asked for no offloads.
+ *
+ * Threads: rx and tx are the worker's, which registers with DPDK for a cache
+ * of its own; 'lost' is counted by the control thread for the worker.
+ */
+
+#include "port/dpdk.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include <rte_config.h>
+#include <rte_dev.h>
+#include <rte_errno.h>
+#include <rte_ethdev.h>
+#include <rte_mbuf.h>
+
+#include "port/common.h"
+
+#define N_DESC 1024             /* As asked for; the device may have less. */
+#define DEFAULT_MBUFS 8192
+#define DEFAULT_MTU 1500
+
+struct dpdk {
+    struct agl_dev dev;
+    uint16_t port;              /* RTE_MAX_ETHPORTS: none is open. */
+    struct rte_mempool *pool;
+    uint32_t n_mbufs;
+    uint32_t max_mtu;           /* That an mbuf has room for. */
+    uint64_t lost;              /* By the device, since it was opened. */
+    uint64_t counted;           /* Of those, in 'dev.rx_errors'. */
+};
+
+static struct dpdk *
+dpdk_cast(const struct agl_dev *dev)
+{
+    return (struct dpdk *) dev;
+}
+
+/* Bytes of a frame with an IP packet of 'mtu' bytes and two tags. */
+static uint32_t
+frame_len(uint32_t mtu)
+{
+    return mtu + RTE_ETHER_HDR_LEN + 2 * RTE_VLAN_HLEN;
+}
+
+static struct agl_pkt *
+pkt_of(struct rte_mbuf *mbuf)
+{
+    return rte_mbuf_to_priv(mbuf);
+}
+
+static struct rte_mbuf *
+mbuf_of(const struct agl_pkt *pkt)
+{
+    return (struct rte_mbuf *) (void *) pkt - 1;
+}
+
+/* ## ---- ##
+ * ## Open ##
+ * ## ---- ## */
+
+/* Takes "NAME=NUMBER," off the front of '*arg'. */
+static bool
+parse_number(const char **arg, const char *name, uint32_t min, uint32_t max,
+             uint32_t *number)
+{
+    size_t len = strlen(name);
+    unsigned long n;
+    char *end;
+
+    if (strncmp(*arg, name, len) || (*arg)[len] != '=') {
+        return true;
+    }
+    n = strtoul(*arg + len + 1, &end, 10);
+    if (*end != ',' || n < min || n > max) {
+        return false;
+    }
+    *number = (uint32_t) n;
+    *arg = end + 1;
+    return true;
+}
+
+static int
+parse(struct dpdk *d, const char **arg, char **error)
+{
+    d->n_mbufs = DEFAULT_MBUFS;
+    d->max_mtu = DEFAULT_MTU;
+    if (!parse_number(arg, "mbufs", 1024, 1 << 22, &d->n_mbufs)
+        || !parse_number(arg, "mtu", 68, AGL_DEV_MAX_MTU, &d->max_mtu)) {
+        return agl_dev_fail(error, EINVAL, "dpdk: \"%s\" does not begin with "
+                            "mbufs=1024..%d or mtu=68..%d, a comma, and a "
+                            "device", *arg, 1 << 22, AGL_DEV_MAX_MTU);
+    } else if (!**arg) {
+        return agl_dev_fail(error, EINVAL, "dpdk: a device is missing");
+    }
+    return 0;
+}
+
+/* Finds the device that 'devargs' names, and takes it for this port. */
+static int
+probe(struct dpdk *d, const char *devargs, char **error)
+{
+    struct rte_dev_iterator iterator;
+    uint16_t port;
+    int err;
+
+    RTE_ETH_FOREACH_MATCHING_DEV (port, devargs, &iterator) {
+        rte_eth_iterator_cleanup(&iterator);
+        return agl_dev_fail(error, EBUSY, "dpdk: device %s is in use",
+                            devargs);
+    }
+    err = rte_dev_probe(devargs);
+    if (err) {
+        /* DPDK's errors tell no more: -EFAULT, -1, ... */
+        return agl_dev_fail(error, ENODEV, "dpdk: no device %s", devargs);
+    }
+    RTE_ETH_FOREACH_MATCHING_DEV (port, devargs, &iterator) {
+        rte_eth_iterator_cleanup(&iterator);
+        d->port = port;
+        return 0;
+    }
+    return agl_dev_fail(error, ENODEV, "dpdk: %s is no Ethernet device",
+                        devargs);
+}
+
+/* One queue each way; 0 or a negative errno. */
+static int
+set_up_queues(struct dpdk *d)
+{
+    struct rte_eth_conf conf = { .rxmode = { .mtu = d->max_mtu } };
+    uint16_t n_rx = N_DESC, n_tx = N_DESC;
+    int err;
+
+    err = rte_eth_dev_configure(d->port, 1, 1, &conf);
+    err = err ? err : rte_eth_dev_adjust_nb_rx_tx_desc(d->port, &n_rx, &n_tx);
+    err = err ? err : rte_eth_rx_queue_setup(d->port, 0, n_rx, SOCKET_ID_ANY,
+                                             NULL, d->pool);
+    return err ? err : rte_eth_tx_queue_setup(d->port, 0, n_tx, SOCKET_ID_ANY,
+                                              NULL);
+}
+
+static int
+start(struct dpdk *d, const char *devargs, char **error)
+{
+    int err = probe(d, devargs, error);
+
+    if (err) {
+        return err;
+    }
+    d->pool = agl_dpdk_pool_create(d->n_mbufs, frame_len(d->max_mtu));
+    if (!d->pool) {
+        return agl_dev_fail(error, rte_errno, "dpdk: no memory for %"PRIu32
+                            " mbufs (%s)", d->n_mbufs,
+                            rte_strerror(rte_errno));
+    }
+    err = set_up_queues(d);
+    err = err ? err : rte_eth_dev_start(d->port);
+    if (err) {
+        return agl_dev_fail(error, -err, "dpdk: cannot start %s (%s)", devargs,
+                            rte_strerror(-err));
+    }
+    rte_eth_promiscuous_enable(d->port);    /* Virtual ones cannot. */
+    return 0;
+}
+
+static void
+dpdk_close(struct agl_dev *dev)
+{
+    struct dpdk *d = dpdk_cast(dev);
+    struct rte_eth_dev_info info;
+
+    if (d->port != RTE_MAX_ETHPORTS
+        && !rte_eth_dev_info_get(d->port, &info)) {
+        rte_eth_dev_stop(d->port);
+        rte_eth_dev_close(d->port);
+        rte_dev_remove(info.device);
+    }
+    if (d->pool) {
+        agl_dpdk_pool_destroy(d->pool);
+    }
+    free(d);
+}
+
+static int
+dpdk_open(const char *name, const char *arg, struct agl_dev **devp,
+          char **error)
+{
+    struct dpdk *d = calloc(1, sizeof *d);
+    int err;
+
+    (void) name;
+    if (!d) {
+        return agl_dev_fail(error, ENOMEM, "dpdk: out of memory");
+    }
+    d->dev.class = &agl_dev_dpdk;
+    d->port = RTE_MAX_ETHPORTS;
+    err = parse(d, &arg, error);
+    err = err ? err : agl_dpdk_start(error);
+    err = err ? err : start(d, arg, error);
+    if (err) {
+        dpdk_close(&d->dev);
+        return err;
+    }
+    *devp = &d->dev;
+    return 0;
+}
+
+/* ## --- ##
+ * ## I/O ##
+ * ## --- ## */
+
+/* What the control thread saw the device lose. */
+static void
+count_losses(struct dpdk *d)
+{
+    uint64_t lost = agilio_load_relaxed(&d->lost);
+
+    d->dev.rx_errors += lost - d->counted;
+    d->counted = lost;
+}
+
+/* A thread that is not DPDK's own has no cache of mbufs before it is known to
+ * DPDK; if there are too many threads then it goes without. */
+static void
+register_thread(void)
+{
+    static __thread bool registered;
+
+    if (AGILIO_UNLIKELY(!registered)) {
+        rte_thread_register();
+        registered = true;
+    }
+}
+
+/* One piece, in the mbuf's own buffer: what the device was set up for. */
+static bool
+is_plain(const struct rte_mbuf *mbuf)
+{
+    return mbuf->nb_segs == 1 && RTE_MBUF_DIRECT(mbuf)
+           && mbuf->data_len <= AGILIO_MAX_FRAME;
+}
+
+static uint32_t
+dpdk_rx(struct agl_dev *dev, struct agl_pool *pool, struct agl_pkt *pkts[],
+        uint32_t max)
+{
+    struct dpdk *d = dpdk_cast(dev);
+    struct rte_mbuf *mbufs[AGL_BURST];
+    uint32_t n_received, n = 0;
+
+    (void) pool;
+    register_thread();
+    count_losses(d);
+    n_received = rte_eth_rx_burst(d->port, 0, mbufs,
+                                  max < AGL_BURST ? max : AGL_BURST);
+    for (uint32_t i = 0; i < n_received; i++) {
+        struct rte_mbuf *mbuf = mbufs[i];
+
+        if (AGILIO_UNLIKELY(!is_plain(mbuf))) {
+            dev->rx_errors++;
+            rte_pktmbuf_free(mbuf);
+            continue;
+        }
+        pkts[n] = pkt_of(mbuf);
+        agl_pkt_init(pkts[n++], rte_pktmbuf_mtod(mbuf, uint8_t *),
+                     mbuf->data_len);
+    }
+    return n;
+}
+
+/* A copy of a packet of the worker's pool.  NULL if there is no mbuf; 'pkt'
+ * gets length 0 if one is too short for it. */
+static struct rte_mbuf *
+copy(struct dpdk *d, struct agl_pkt *pkt)
+{
+    struct rte_mbuf *mbuf = rte_pktmbuf_alloc(d->pool);
+    char *data = mbuf ? rte_pktmbuf_append(mbuf, (uint16_t) pkt->len) : NULL;
+
+    if (data) {
+        memcpy(data, pkt->data, pkt->len);
+    } else if (mbuf) {
+        pkt->len = 0;
+        rte_pktmbuf_free(mbuf);
+        mbuf = NULL;
+    }
+    return mbuf;
+}
+
+/* The mbuf that 'pkt' lies in, with a reference for the device.  A frame that
+ * grew beyond the mbuf's own headroom moves back to where DPDK can see it. */
+static struct rte_mbuf *
+share(struct agl_pkt *pkt)
+{
+    struct rte_mbuf *mbuf = mbuf_of(pkt);
+    uint8_t *buffer = mbuf->buf_addr;
+
+    if (AGILIO_UNLIKELY(pkt->data < buffer)) {
+        if (pkt->len > mbuf->buf_len) {
+            pkt->len = 0;
+            return NULL;
+        }
+        memmove(buffer, pkt->data, pkt->len);
+        pkt->data = buffer;
+    }
+    mbuf->data_off = (uint16_t) (pkt->data - buffer);
+    mbuf->data_len = (uint16_t) pkt->len;
+    mbuf->pkt_len = pkt->len;
+    rte_mbuf_refcnt_update(mbuf, 1);
+    return mbuf;
+}
+
+static bool
+is_mbuf(const struct agl_pkt *pkt)
+{
+    return pkt->give_back != NULL;
+}
+
+static uint32_t
+dpdk_tx(struct agl_dev *dev, struct agl_pkt *const pkts[], uint32_t n)
+{
+    struct dpdk *d = dpdk_cast(dev);
+    struct rte_mbuf *mbufs[AGL_BURST];
+    uint32_t n_mbufs = 0, n_done, i;
+
+    register_thread();
+    for (i = 0; i < n && n_mbufs < AGL_BURST; i++) {
+        struct rte_mbuf *mbuf;
+
+        mbuf = is_mbuf(pkts[i]) ? share(pkts[i]) : copy(d, pkts[i]);
+        if (mbuf) {
+            mbufs[n_mbufs++] = mbuf;
+        } else if (pkts[i]->len) {
+            break;              /* No mbuf: as good as a full device. */
+        }
+    }
+    n_done = rte_eth_tx_burst(d->port, 0, mbufs, (uint16_t) n_mbufs);
+    while (n_mbufs > n_done) {
+        /* Those before it that have length 0 are done, too. */
+        rte_pktmbuf_free(mbufs[--n_mbufs]);
+        while (!pkts[--i]->len) {
+            continue;
+        }
+    }
+    return i;
+}
+
+static int
+dpdk_fd(const struct agl_dev *dev)
+{
+    (void) dev;
+    return -1;
+}
+
+/* ## ------- ##
+ * ## Control ##
+ * ## ------- ## */
+
+static void
+dpdk_status(struct agl_dev *dev, struct agl_dev_status *status)
+{
+    struct dpdk *d = dpdk_cast(dev);
+    struct rte_ether_addr mac;
+    struct rte_eth_stats stats;
+    struct rte_eth_link link;
+    uint16_t mtu;
+
+    memset(status, 0, sizeof *status);
+    if (!rte_eth_link_get_nowait(d->port, &link)) {
+        status->link_up = link.link_status == RTE_ETH_LINK_UP;
+        status->speed = link.link_speed == RTE_ETH_SPEED_NUM_UNKNOWN
+                        ? 0 : link.link_speed;
+    }
+    if (!rte_eth_dev_get_mtu(d->port, &mtu)) {
+        status->mtu = mtu < d->max_mtu ? mtu : d->max_mtu;
+    }
+    if (!rte_eth_macaddr_get(d->port, &mac)) {
+        memcpy(status->mac, mac.addr_bytes, sizeof status->mac);
+    }
+    if (!rte_eth_stats_get(d->port, &stats)) {
+        agilio_store_relaxed(&d->lost, stats.imissed + stats.ierrors
+                                       + stats.rx_nombuf);
+    }
+}
+
+static int
+dpdk_set_mtu(struct agl_dev *dev, uint32_t mtu)
+{
+    struct dpdk *d = dpdk_cast(dev);
+
+    return mtu > d->max_mtu ? EINVAL
+           : -rte_eth_dev_set_mtu(d->port, (uint16_t) mtu);
+}
+
+static int
+dpdk_set_mac(struct agl_dev *dev, const uint8_t mac[6])
+{
+    struct rte_ether_addr addr;
+
+    memcpy(addr.addr_bytes, mac, sizeof addr.addr_bytes);
+    return -rte_eth_dev_default_mac_addr_set(dpdk_cast(dev)->port, &addr);
+}
+
+const struct agl_dev_class agl_dev_dpdk = {
+    .type = "dpdk",
+    .usage = "[mbufs=N,][mtu=N,]DEVARGS (a DPDK device)",
+    .open = dpdk_open,
+    .close = dpdk_close,
+    .rx = dpdk_rx,
+    .tx = dpdk_tx,
+    .fd = dpdk_fd,
+    .status = dpdk_status,
+    .set_mtu = dpdk_set_mtu,
+    .set_mac = dpdk_set_mac,
+};
