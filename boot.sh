@@ -217,10 +217,11 @@ fi
 # The distribution's tools, for which the dependencies are installed; whatever
 # else stands first in PATH (pyenv) lacks them.
 export PATH=/usr/lib/ccache:/usr/sbin:/usr/bin:/sbin:/bin
-missing=$(build-aux/install-deps --list pkg.openvswitch.noquick)
+without="pkg.openvswitch.noquick pkg.openvswitch.nolab"
+missing=$(build-aux/install-deps --list $without)
 if [ -n "$missing" ]; then
     stage "install" $missing
-    logged install-deps build-aux/install-deps pkg.openvswitch.noquick
+    logged install-deps build-aux/install-deps $without
 fi
 boot
 if [ ! -f Makefile ] || [ ! -f openvswitch/Makefile ] || [ $# -gt 0 ]; then

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * agk.h - agilio.ko, the driver of an Agilio function, from the inside.
+ *
+ *     pci.c       the PCI device: region, doorbells, interrupts, life and death
+ *     ctl.c       the control channel: requests and their replies
+ *     repr.c      representors: a network device for each port of the NIC
+ *     flow.c      what is on the NIC: a copy of openvswitch.ko's flows
+ *     match.c     sw_flow key and mask become the NIC's
+ *     actions.c   sw_flow actions become a program for the NIC
+ *
+ * The region is memory that the NIC writes too.  Where things lie in it is read
+ * once, when the function is opened, and checked; a record or message is copied
+ * out and then used from the copy.
+ *
+ * Locks, in this order:
+ *
+ *     ovs_mutex      (openvswitch.ko's) struct agk_flow, all flows
+ *     rtnl           representors come and go
+ *     ctl.mutex      one request at a time
+ *     stats lock     (a sw_flow's) the counters of a struct agk_flow
+ *
+ * NAPI alone reads the to_host rings; a representor's transmit queue lock
+ * guards its from_host ring.
+ */
+
+#ifndef AGK_H
+#define AGK_H 1
+
+#include <linux/netdevice.h>
+#include <linux/pci.h>
+#include <linux/workqueue.h>
+
+#include "agilio/msg.h"
+
+/* Before the NIC is taken for dead. */
+#define AGK_TIMEOUT (3 * HZ)
+#define AGK_WATCH (HZ / 2)
+
+/* Reasons why something went to or stayed with the host, and errors. */
+#define AGK_COUNTERS(COUNTER)						\
+	COUNTER(rx_bad, "malformed records from the NIC")		\
+	COUNTER(rx_stale, "packets of a port that is gone")		\
+	COUNTER(rx_no_memory, "packets for which there was no memory")	\
+	COUNTER(rx_unable, "packets in mid-way that cannot be resumed")	\
+	COUNTER(tx_full, "packets to the NIC, whose ring was full")	\
+	COUNTER(flows_on_nic, "flows put on the NIC")			\
+	COUNTER(flows_for_host, "flows that are the host's")		\
+	COUNTER(flows_unable, "flows that the NIC cannot do")		\
+	COUNTER(flows_refused, "flows that the NIC refused")		\
+	COUNTER(ctl_errors, "requests that failed")
+
+enum agk_counter {
+#define AGK_COUNTER(NAME, HELP) AGK_COUNTER_##NAME,
+	AGK_COUNTERS(AGK_COUNTER)
+#undef AGK_COUNTER
+	AGK_N_COUNTERS
+};
+
+struct agk_repr;
+
+struct agk_ctl {
+	struct mutex mutex;
+	struct agilio_ring_end request, reply;
+	wait_queue_head_t wq;		/* The doorbell rang. */
+	u32 session;
+	u32 id;				/* Of the last request. */
+	u8 *out, *in;			/* AGILIO_MAX_MSG bytes each. */
+	char reason[128];		/* Of the last error. */
+};
+
+struct agk_nic {
+	struct pci_dev *pdev;
+	void __iomem *regs;
+	struct agilio_region *region;
+	u64 size;			/* Bytes of region. */
+
+	/* Geometry, checked. */
+	struct agilio_port *ports;
+	u32 n_ports;
+	agilio_le64 *counters;
+	struct agilio_flow_stats *flows;
+	u32 max_flows;
+	u32 n_workers;
+	struct agilio_qp *qps;
+	u32 n_qps;
+
+	struct agk_ctl ctl;
+	bool up;			/* Speaks with us. */
+	bool flows_on;			/* Takes flows. */
+	bool closing;			/* The watch has ended. */
+
+	/* Representors, by port slot; changed by the watch, with rtnl. */
+	struct agk_repr __rcu *reprs[AGILIO_MAX_PORTS];
+	u32 port_seq;			/* What 'reprs' shows. */
+	u64 heartbeat;
+	unsigned long heard;		/* When it last changed, in jiffies. */
+	struct delayed_work watch;
+
+	struct net_device napi_dev;
+	struct napi_struct napi;
+
+	struct ida ids;			/* Flow ids. */
+
+	atomic64_t counts[AGK_N_COUNTERS];
+};
+
+static inline void agk_count(struct agk_nic *nic, enum agk_counter counter)
+{
+	atomic64_inc(&nic->counts[counter]);
+}
+
+/* ## pci.c ## */
+
+void agk_ring_doorbell(struct agk_nic *nic, enum agilio_vector vector);
+/* Looks at ports and heartbeat soon. */
+void agk_watch_soon(struct agk_nic *nic);
+/* 'n' elements of 'size' bytes, 'ofs' bytes into the region; NULL if they are
+ * not all in there and aligned to a cache line.
+ */
+void *agk_region_at(const struct agk_nic *nic, agilio_le64 ofs, u64 n,
+		    size_t size);
+/* The ring that 'place' tells of; false if it is not all in the region. */
+bool agk_ring_at(const struct agk_nic *nic, const struct agilio_ring_place *p,
+		 bool producer, struct agilio_ring_end *end);
+
+/* ## ctl.c ## */
+
+void agk_ctl_init(struct agk_nic *nic);
+/* The function's control rings, and HELLO.  0 or a negative errno. */
+int agk_ctl_open(struct agk_nic *nic);
+void agk_ctl_close(struct agk_nic *nic);
+/* Sends a request, waits for its reply.  Returns 0, -ENODEV if the NIC is
+ * dead, or what it says: then ctl.reason is why.
+ */
+int agk_ctl_call(struct agk_nic *nic, enum agilio_msg_type type,
+		 const void *body, size_t len);
+/* The doorbell rang; in an interrupt. */
+void agk_ctl_rung(struct agk_nic *nic);
+/* Takes events; where nobody waits for a reply. */
+void agk_ctl_drain(struct agk_nic *nic);
+
+/* ## repr.c ## */
+
+/* A representor's private part. */
+struct agk_repr {
+	struct agk_nic *nic;
+	struct net_device *dev;
+	u32 port;			/* Its id. */
+	struct agilio_port *entry;
+	struct agilio_ring_end to_host, from_host;
+	char name[AGILIO_PORT_NAME_LEN];
+};
+
+/* The representor that a device is, or NULL. */
+struct agk_repr *agk_repr_of(const struct net_device *dev);
+/* Makes the representors those of the NIC's ports.  Takes rtnl. */
+void agk_reprs_update(struct agk_nic *nic);
+void agk_reprs_remove(struct agk_nic *nic);
+void agk_reprs_down(struct agk_nic *nic);
+/* The NAPI poll of all to_host rings; and whether it may rest. */
+int agk_reprs_poll(struct napi_struct *napi, int budget);
+
+/* ## flow.c ## */
+
+int agk_flows_init(void);
+void agk_flows_exit(void);
+/* The NIC has come and is empty: fills it.  It goes: flows come off. */
+void agk_flows_nic_up(struct agk_nic *nic);
+void agk_flows_nic_down(struct agk_nic *nic);
+
+/* ## match.c, actions.c ## */
+
+struct datapath;
+struct sw_flow;
+struct sw_flow_actions;
+
+enum agk_verdict {
+	AGK_ON_NIC,
+	AGK_FOR_HOST,			/* Not all of it is the NIC's. */
+	AGK_UNABLE,			/* The NIC cannot do that. */
+};
+
+/* NULL, or why the NIC cannot tell such packets. */
+const char *agk_translate_match(const struct sw_flow *flow, u32 in_port,
+				struct agilio_key *key,
+				struct agilio_key *mask);
+/* Writes a program of up to AGILIO_MAX_PROGRAM bytes and its length; if it is
+ * not AGK_ON_NIC, '*reason' says why.  With ovs_mutex.
+ */
+enum agk_verdict agk_translate_actions(struct agk_nic *nic,
+				       const struct datapath *dp,
+				       const struct sw_flow_actions *acts,
+				       u8 *program, size_t *len,
+				       const char **reason);
+
+#endif /* agk.h */

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * offload.c - the hooks of openvswitch.ko for a driver; see offload.h.
+ */
+
+#include <linux/netdevice.h>
+#include <linux/openvswitch.h>
+#include <linux/rwsem.h>
+#include <net/net_namespace.h>
+#include <net/netns/generic.h>
+
+#include "datapath.h"
+#include "flow.h"
+#include "flow_table.h"
+#include "offload.h"
+#include "vport.h"
+
+/* Changes with ovs_mutex.  ovs_offload_flow_stats() reads it without: there it
+ * is not NULL as long as any flow has something in 'offload'.
+ */
+static const struct ovs_offload_ops *ovs_ops;
+
+/* ## -------- ##
+ * ## Counting ##
+ * ## -------- ##
+ */
+
+/* Adds what has come to the counters; with the lock of stats[0]. */
+static void count(const struct sw_flow *flow, struct sw_flow_stats *stats)
+{
+	struct ovs_offload_counts c = { 0 };
+
+	if (!flow->offload)
+		return;
+	READ_ONCE(ovs_ops)->flow_counts(flow->offload, &c);
+	if (c.used && (!stats->used || time_after(c.used, stats->used)))
+		stats->used = c.used;
+	stats->packet_count += c.packets;
+	stats->byte_count += c.bytes;
+	stats->tcp_flags |= c.tcp_flags;
+}
+
+void ovs_offload_flow_stats(const struct sw_flow *flow)
+{
+	struct sw_flow_stats *stats;
+
+	if (!READ_ONCE(flow->offload))
+		return;
+	/* There from the flow's beginning to its end. */
+	stats = rcu_dereference_raw(flow->stats[0]);
+	spin_lock_bh(&stats->lock);
+	count(flow, stats);
+	spin_unlock_bh(&stats->lock);
+}
+
+/* ## ----- ##
+ * ## Flows ##
+ * ## ----- ##
+ */
+
+void ovs_offload_flow_put(struct datapath *dp, struct sw_flow *flow)
+{
+	if (ovs_ops)
+		ovs_ops->flow_put(dp, flow);
+}
+
+void ovs_offload_flow_del(struct sw_flow *flow)
+{
+	struct sw_flow_stats *stats;
+	void *offload = flow->offload;
+
+	if (!offload)
+		return;
+	ovs_ops->flow_stop(offload);
+	stats = rcu_dereference_raw(flow->stats[0]);
+	spin_lock_bh(&stats->lock);
+	count(flow, stats);
+	flow->offload = NULL;
+	spin_unlock_bh(&stats->lock);
+	ovs_ops->flow_free(offload);
+}
+EXPORT_SYMBOL_GPL(ovs_offload_flow_del);
+
+static void each_flow(struct datapath *dp,
+		      void (*f)(struct datapath *dp, struct sw_flow *flow))
+{
+	struct table_instance *ti = ovsl_dereference(dp->table.ti);
+	int i;
+
+	for (i = 0; i < ti->n_buckets; i++) {
+		struct sw_flow *flow;
+
+		hlist_for_each_entry(flow, &ti->buckets[i],
+				     flow_table.node[ti->node_ver])
+			f(dp, flow);
+	}
+}
+
+static void each_flow_of_all(void (*f)(struct datapath *dp,
+				       struct sw_flow *flow))
+{
+	struct net *net;
+
+	down_read(&net_rwsem);
+	for_each_net(net) {
+		struct ovs_net *ovs_net = net_generic(net, ovs_net_id);
+		struct datapath *dp;
+
+		list_for_each_entry(dp, &ovs_net->dps, list_node)
+			each_flow(dp, f);
+	}
+	up_read(&net_rwsem);
+}
+
+static void del(struct datapath *dp, struct sw_flow *flow)
+{
+	ovs_offload_flow_del(flow);
+}
+
+/* ## ----- ##
+ * ## Ports ##
+ * ## ----- ##
+ */
+
+/* Flows that name the port mean something else from now on. */
+static void vport_changed(struct vport *vport)
+{
+	if (ovs_ops && ovs_ops->is_port(vport->dev))
+		each_flow(vport->dp, ovs_offload_flow_put);
+}
+
+void ovs_offload_vport_new(struct vport *vport)
+{
+	vport_changed(vport);
+}
+
+void ovs_offload_vport_del(struct vport *vport)
+{
+	vport_changed(vport);
+}
+
+struct net_device *ovs_offload_port_dev(const struct datapath *dp, u16 port_no)
+{
+	struct vport *vport = ovs_vport_ovsl(dp, port_no);
+
+	return vport ? vport->dev : NULL;
+}
+EXPORT_SYMBOL_GPL(ovs_offload_port_dev);
+
+/* ## ---------- ##
+ * ## The driver ##
+ * ## ---------- ##
+ */
+
+int ovs_offload_register(const struct ovs_offload_ops *ops)
+{
+	int err = 0;
+
+	ovs_lock();
+	if (ovs_ops) {
+		err = -EBUSY;
+	} else {
+		WRITE_ONCE(ovs_ops, ops);
+		each_flow_of_all(ovs_offload_flow_put);
+	}
+	ovs_unlock();
+	return err;
+}
+EXPORT_SYMBOL_GPL(ovs_offload_register);
+
+void ovs_offload_unregister(const struct ovs_offload_ops *ops)
+{
+	ovs_lock();
+	if (ovs_ops == ops) {
+		each_flow_of_all(del);
+		WRITE_ONCE(ovs_ops, NULL);
+	}
+	ovs_unlock();
+}
+EXPORT_SYMBOL_GPL(ovs_offload_unregister);
+
+void ovs_offload_refresh(void)
+{
+	ovs_lock();
+	if (ovs_ops)
+		each_flow_of_all(ovs_offload_flow_put);
+	ovs_unlock();
+}
+EXPORT_SYMBOL_GPL(ovs_offload_refresh);

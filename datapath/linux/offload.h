@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * offload.h - what openvswitch.ko tells a driver that carries its flows.
+ *
+ * Part of openvswitch.ko: upstream/linux/ inserts the calls of the functions
+ * in the first half, offload.c has them, and a driver uses the second half.
+ * Without a driver each hook is a test of a pointer.
+ *
+ * The driver keeps what it knows of a flow in sw_flow.offload.  A flow without
+ * is not offloaded, and costs nothing more.
+ *
+ * Counting.  What the NIC has carried is added to the flow's own counters
+ * whenever somebody is about to look at them, so nothing else in openvswitch.ko
+ * has to know that there are two.  The lock of the flow's first counters
+ * (sw_flow.stats[0]) guards sw_flow.offload against those who count: they have
+ * it, and so has who sets the pointer to NULL.
+ *
+ * Locks: ovs_mutex, then whatever the driver has.  The driver never asks for
+ * ovs_mutex, or calls a function that does, with a lock of its own held which
+ * an operation takes.
+ */
+
+#ifndef OVS_OFFLOAD_H
+#define OVS_OFFLOAD_H 1
+
+#include <linux/types.h>
+
+struct datapath;
+struct net_device;
+struct sk_buff;
+struct sw_flow;
+struct vport;
+
+/* ## The hooks.  All with ovs_mutex, but ovs_offload_flow_stats(): or RCU. ## */
+
+/* A flow is in the table of 'dp', new or with other actions. */
+void ovs_offload_flow_put(struct datapath *dp, struct sw_flow *flow);
+/* A flow is about to go: see below. */
+/* Somebody is about to look at the flow's counters, or to clear them. */
+void ovs_offload_flow_stats(const struct sw_flow *flow);
+/* A port has come; a port is out of the table and about to go. */
+void ovs_offload_vport_new(struct vport *vport);
+void ovs_offload_vport_del(struct vport *vport);
+
+/* ## For the driver. ## */
+
+/* What the NIC has counted since it was last asked. */
+struct ovs_offload_counts {
+	u64 packets;
+	u64 bytes;
+	unsigned long used;	/* jiffies; 0: never. */
+	__be16 tcp_flags;
+};
+
+struct ovs_offload_ops {
+	/* The flow is new, has other actions, or a port that it may name has
+	 * come or gone.  May sleep.  Sets flow->offload if it is NULL and the
+	 * driver wants to hear of this flow again.
+	 */
+	void (*flow_put)(struct datapath *dp, struct sw_flow *flow);
+	/* Takes the flow off the NIC.  May sleep; when it returns, no packet
+	 * is counted any more.
+	 */
+	void (*flow_stop)(void *offload);
+	/* Adds up.  In any context, bottom halves off, a spinlock held. */
+	void (*flow_counts)(void *offload, struct ovs_offload_counts *counts);
+	/* After flow_stop(), and nobody counts any more. */
+	void (*flow_free)(void *offload);
+	/* Whether flows depend on this device being a port. */
+	bool (*is_port)(const struct net_device *dev);
+};
+
+/* From now on the driver hears of every flow, first of those that are there.
+ * Returns -EBUSY if there is a driver.
+ */
+int ovs_offload_register(const struct ovs_offload_ops *ops);
+/* All flows are off the NIC when this returns. */
+void ovs_offload_unregister(const struct ovs_offload_ops *ops);
+/* Puts every flow again: what they depend on has changed.  May sleep; takes
+ * ovs_mutex.
+ */
+void ovs_offload_refresh(void);
+
+/* Takes a flow off for good: from now on it has no 'offload'.  With ovs_mutex;
+ * also the hook for a flow that is about to go.
+ */
+void ovs_offload_flow_del(struct sw_flow *flow);
+
+/* The device that is port 'port_no' of 'dp', or NULL.  With ovs_mutex. */
+struct net_device *ovs_offload_port_dev(const struct datapath *dp,
+					u16 port_no);
+
+#endif /* offload.h */
