@@ -541,6 +541,16 @@ check_numbers(const struct number *numbers, size_t n)
     }
 }
 
+/* Those of an enum: each of its values has a row. */
+static void
+check_enum(const struct number *numbers, size_t n)
+{
+    check_numbers(numbers, n);
+    for (size_t i = 0; i < n; i++) {
+        CHECK(numbers[i].golden == i);
+    }
+}
+
 #define N(NAME, VALUE) { #NAME, (uint64_t) AGILIO_##NAME, VALUE }
 
 static void
@@ -646,7 +656,7 @@ test_messages(void)
         N(N_MSGS, 14),
     };
 
-    check_numbers(messages, AGILIO_ARRAY_SIZE(messages));
+    check_enum(messages, AGILIO_ARRAY_SIZE(messages));
 }
 
 static void
@@ -692,7 +702,7 @@ test_actions(void)
         N(N_ACTIONS, 36),
     };
 
-    check_numbers(actions, AGILIO_ARRAY_SIZE(actions));
+    check_enum(actions, AGILIO_ARRAY_SIZE(actions));
 }
 
 static void
@@ -731,7 +741,7 @@ test_counters(void)
         N(N_COUNTERS, 29),
     };
 
-    check_numbers(counters, AGILIO_ARRAY_SIZE(counters));
+    check_enum(counters, AGILIO_ARRAY_SIZE(counters));
 }
 
 /* Bytes on the wire, whatever this machine's byte order. */
