@@ -192,9 +192,15 @@ dist_man_MANS += datapath/agilio/agilio-nicd.8
 
 # Our part of the manual.
 DOC_SOURCE += \
+	Documentation/agilio/flows.rst \
 	Documentation/agilio/index.rst \
+	Documentation/agilio/intro.rst \
+	Documentation/agilio/packet.rst \
 	Documentation/agilio/reference-counters.rst \
-	Documentation/agilio/reference-reasons.rst
+	Documentation/agilio/reference-reasons.rst \
+	Documentation/agilio/tunnels.rst \
+	Documentation/agilio/tutorial.rst \
+	Documentation/agilio/vf.rst
 
 # Tests.  Each unit test is a program, which tests/agilio-unit.at runs.
 TESTSUITE_AT += \

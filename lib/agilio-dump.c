@@ -4,9 +4,9 @@
  *
  * The shadow knows the flows that dpif-netdev offered.  It offers none that
  * come in by a port without our flow API (the bridge's own, a dummy, another
- * vendor's), and none at all without hw-offload; an operator who asks why a
- * flow is not on the NIC may well ask about one of these.  So the datapaths
- * are asked too.
+ * vendor's), and none at all without hw-offload, nor later those that were
+ * made without it; an operator who asks why a flow is not on the NIC may well
+ * ask about one of these.  So the datapaths are asked too.
  *
  * Called by agilio-commands.c, in the main thread.
  */
@@ -22,20 +22,20 @@
 #include "sset.h"
 #include "util.h"
 
-/* Why a flow that comes in by 'port' is not offered; NULL if it is. */
+/* Why a flow that comes in by 'port' was not offered. */
 static const char *
 why_not_offered(odp_port_t port, const char *dpif_type)
 {
     struct netdev *netdev;
-    bool offered;
+    bool offloads;
 
     if (!netdev_is_flow_api_enabled()) {
         return "offload: off";
     }
     netdev = netdev_ports_get(port, dpif_type);
-    offered = netdev && agilio_offloads(netdev);
+    offloads = netdev && agilio_offloads(netdev);
     netdev_close(netdev);
-    return offered ? NULL : "in_port: host port";
+    return offloads ? "offload: not offered" : "in_port: host port";
 }
 
 static void
@@ -51,16 +51,15 @@ show(const struct dpif_flow *f, const char *dpif_type,
         .actions_len = f->actions_len,
     };
 
-    if (odp_flow_key_to_flow(f->key, f->key_len, &view.match.flow, NULL)
-        == ODP_FIT_ERROR
-        || odp_flow_key_to_mask(f->mask, f->mask_len, &view.match.wc,
-                                &view.match.flow, NULL) == ODP_FIT_ERROR) {
-        return;                 /* Not one that dpif-netdev can have. */
+    if (f->attrs.dp_layer == agilio_layer_nic
+        || f->attrs.dp_layer == agilio_layer_host) {
+        return;                 /* The shadow's. */
     }
+    odp_flow_key_to_flow(f->key, f->key_len, &view.match.flow, NULL);
+    odp_flow_key_to_mask(f->mask, f->mask_len, &view.match.wc,
+                         &view.match.flow, NULL);
     view.reason = why_not_offered(view.match.flow.in_port.odp_port, dpif_type);
-    if (view.reason) {
-        visit(&view, aux);
-    }
+    visit(&view, aux);
 }
 
 static void

@@ -8,9 +8,9 @@
 
 /* Calls 'visit' for each flow of the shadow, and then for each that was never
  * offered to the NIC, which is the host's.  Main thread.
- *
- * A flow that was made within the last milliseconds may be missed: it is not
- * in the shadow before dpif-netdev's offload thread has put it there. */
+ * For some milliseconds this is so with any new flow, until dpif-netdev's
+ * offload thread has got to it; in the moment in which it does, the flow may
+ * be missed. */
 void agilio_dump_for_each(agilio_shadow_visit *visit, void *aux);
 
 #endif /* agilio-dump.h */

@@ -492,6 +492,7 @@ agilio_residency_n_lost(void)
 
 const struct agilio_reason agilio_residency_reasons[] = {
     { "offload: off", "other_config:hw-offload is not true" },
+    { "offload: not offered", "was made before hw-offload was true" },
     { "in_port: host port", "comes in by a port that is not of the NIC" },
     { "in_port: not on the NIC", "comes in by a representor without a NIC "
                                  "port" },

@@ -20,6 +20,9 @@
 
 #define MUTEX agilio_residency_mutex
 
+const char agilio_layer_nic[] = "agilio";
+const char agilio_layer_host[] = "ovs";
+
 static struct cmap flows = CMAP_INITIALIZER;    /* struct agilio_resident. */
 
 static struct agilio_resident *
@@ -109,7 +112,7 @@ agilio_shadow_get(const ovs_u128 *ufid, struct dpif_flow_stats *stats,
 
     atomic_read_relaxed(&r->carried, &carried);
     attrs->offloaded = carried;
-    attrs->dp_layer = carried ? "agilio" : "ovs";
+    attrs->dp_layer = carried ? agilio_layer_nic : agilio_layer_host;
     attrs->dp_extra_info = NULL;
     return 0;
 }

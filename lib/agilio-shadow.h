@@ -33,8 +33,12 @@ void agilio_shadow_put(const struct netdev *netdev, const char *dpif_type,
                        const struct match *, const struct nlattr *actions,
                        size_t actions_len, const ovs_u128 *ufid);
 
-/* What the NIC counted for the flow, and whether it carries it.  Takes no
+/* What the NIC counted for the flow, and whether it carries it: then the layer
+ * is agilio_layer_nic, else agilio_layer_host.  That these, and no equal
+ * strings, stand there, tells a flow of the shadow's from any other.  Takes no
  * lock.  Returns 0 or ENOENT. */
+extern const char agilio_layer_nic[];   /* "agilio" */
+extern const char agilio_layer_host[];  /* "ovs" */
 int agilio_shadow_get(const ovs_u128 *ufid, struct dpif_flow_stats *,
                       struct dpif_flow_attrs *);
 
