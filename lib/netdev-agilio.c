@@ -22,9 +22,11 @@
 #include "agilio-nic.h"
 #include "agilio-rx.h"
 #include "agilio.h"
+#include "connectivity.h"
 #include "dp-packet.h"
 #include "netdev-agilio-private.h"
 #include "openvswitch/poll-loop.h"
+#include "seq.h"
 #include "smap.h"
 
 static struct ovs_mutex netdevs_mutex = OVS_MUTEX_INITIALIZER;
@@ -90,6 +92,9 @@ refresh(struct netdev_agilio *dev, const struct agilio_map *map)
     dev->carrier_resets += agilio_port_link_up(&dev->port) != link_up;
     if (changed) {
         netdev_change_seq_changed(&dev->up);
+        /* That wakes the main thread before it counts the change, which the
+         * main thread may then miss, since this is another one. */
+        seq_change(connectivity_seq_get());
     }
 }
 
