@@ -36,6 +36,10 @@ extern const struct netdev_class netdev_agilio_class;
 void agilio_run(const struct smap *other_config);
 void agilio_wait(void);
 
+/* vswitchd/bridge.c: the process ends.  Unless it is to 'cleanup', the NIC
+ * keeps its flows and carries on.  Main thread. */
+void agilio_exit(bool cleanup);
+
 /* lib/dpif-netdev.c, in the thread that polls 'rxq', which is of datapath port
  * 'port_no': true if 'batch', which was just received from it, holds packets
  * to be resumed in mid-pipeline.  Their metadata is then complete, with one

@@ -41,6 +41,7 @@ static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(1, 5);
 
 #define SEARCH_MSEC 100         /* How often to look for representors. */
 #define RETRY_MSEC 1000         /* After a take-over that failed. */
+#define EXIT_MSEC 1000          /* To disconnect, at most. */
 
 /* Changes when the agilio thread has news.  NULL until there is a NIC. */
 static struct seq *news;
@@ -330,6 +331,29 @@ agilio_wait(void)
         }
     } else if (search_due) {
         poll_timer_wait_until(search_at);
+    }
+}
+
+/* What the datapath deletes from now on, the NIC does not hear of. */
+void
+agilio_exit(bool cleanup)
+{
+    long long int deadline = time_msec() + EXIT_MSEC;
+
+    if (!news || cleanup) {
+        return;
+    }
+    agilio_nic_disconnect();
+    for (;;) {
+        uint64_t seen = seq_read(news);
+
+        if (agilio_nic_status() == AGILIO_NIC_DOWN
+            || time_msec() >= deadline) {
+            break;
+        }
+        seq_wait(news, seen);
+        poll_timer_wait_until(deadline);
+        poll_block();
     }
 }
 
