@@ -230,6 +230,7 @@ agilio_system_at = \
 	tests/system-agilio-macros.at \
 	tests/system-agilio-testsuite.at \
 	tests/system-agilio-bonds.at \
+	tests/system-agilio-changes.at \
 	tests/system-agilio.at
 EXTRA_DIST += $(agilio_system_at) tests/system-agilio-testsuite
 tests/system-agilio-testsuite: package.m4 $(agilio_system_at) \

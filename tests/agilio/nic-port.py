@@ -12,8 +12,9 @@ nic-port.py listen SOCKET FILE NIC       binds SOCKET; writes what arrives from
 nic-port.py capture INTERFACE FILE       the same for a veth
 nic-port.py stream SOCKET FILE FRAME     sends FRAME until killed, writes how
                                          many were sent to FILE at the end
-nic-port.py frame KIND SRC DST           prints a frame from host SRC to host
-                                         DST (1-9): udp, syn, ack, icmp, arp
+nic-port.py frame KIND SRC DST [LEN]     prints a frame from host SRC to host
+                                         DST (1-9): udp, syn, ack, icmp, arp;
+                                         with LEN bytes of payload (18)
 """
 
 import os
@@ -32,6 +33,7 @@ ETH_P_ALL = 3
 
 
 def checksum(data):
+    data += b"\0" * (len(data) % 2)
     total = sum(struct.unpack("!%dH" % (len(data) // 2), data))
     while total >> 16:
         total = (total & 0xffff) + (total >> 16)
@@ -48,12 +50,12 @@ def ipv4(proto, src, dst, l4, check):
     return ip[:10] + checksum(ip) + ip[12:] + l4
 
 
-def frame(kind, src, dst):
+def frame(kind, src, dst, length=18):
     mac, ip = [], []
     for host in src, dst:
         mac.append(bytes.fromhex("5054000000%02x" % host))
         ip.append(bytes([10, 0, 0, host]))
-    payload = bytes(range(18))
+    payload = bytes(i % 256 for i in range(length))
     if kind == "arp":
         return (b"\xff" * 6 + mac[0] + b"\x08\x06"
                 + struct.pack("!HHBBH", 1, 0x800, 6, 4, 1)
@@ -172,8 +174,8 @@ def main(argv):
         capture(argv[2], argv[3])
     elif len(argv) == 5 and argv[1] == "stream":
         stream(argv[2], argv[3], bytes.fromhex(argv[4]))
-    elif len(argv) == 5 and argv[1] == "frame":
-        print(frame(argv[2], int(argv[3]), int(argv[4])).hex())
+    elif len(argv) in (5, 6) and argv[1] == "frame":
+        print(frame(argv[2], *map(int, argv[3:])).hex())
     else:
         sys.exit(__doc__)
 
