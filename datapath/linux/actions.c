@@ -5,27 +5,26 @@
  * Called with ovs_mutex for every flow whose in_port is on a NIC.  The measure
  * is what openvswitch.ko does (net/openvswitch/actions.c): a program has the
  * effect of the actions on every packet, or there is no program.  The actions
- * are Netlink attributes that openvswitch.ko has checked.
+ * are Netlink attributes that openvswitch.ko has checked, in the form in which
+ * it keeps them (flow_netlink.c).
+ *
+ * Not here, because openvswitch.ko and the NIC disagree: TRUNC and
+ * CHECK_PKT_LEN, which do not count a VLAN tag that is beside the packet, and
+ * HASH, whose value must be the same for a flow's packets on both.
  */
 
 #include <linux/openvswitch.h>
 #include <net/netlink.h>
 
-#include "agk.h"
+#include "actions.h"
 #include "flow.h"
 #include "offload.h"
 
-struct translation {
-	struct agk_nic *nic;
-	const struct datapath *dp;
-	struct agilio_writer program;
-	u32 n_ways;			/* Copies that it makes. */
-	bool for_host;
-};
+static const char *translate_list(struct agk_translation *t,
+				  const struct nlattr *actions, int len);
 
-/* Adds an action, of which 'len' bytes are at 'action'. */
-static void put(struct translation *t, enum agilio_action_type type,
-		void *action, size_t len)
+void agk_put_action(struct agk_translation *t, enum agilio_action_type type,
+		    void *action, size_t len)
 {
 	const struct agilio_action head = {
 		.type = agilio_to_le16(type),
@@ -36,12 +35,17 @@ static void put(struct translation *t, enum agilio_action_type type,
 	agilio_put_bytes(&t->program, action, len);
 }
 
-static const char *count_way(struct translation *t)
+/* ## ---------------- ##
+ * ## Ways of a packet ##
+ * ## ---------------- ##
+ */
+
+static const char *count_way(struct agk_translation *t)
 {
 	return ++t->n_ways > AGILIO_MAX_OUTPUTS ? "size: outputs" : NULL;
 }
 
-static const char *translate_output(struct translation *t, u32 port_no)
+static const char *translate_output(struct agk_translation *t, u32 port_no)
 {
 	struct agk_repr *r = agk_repr_of(ovs_offload_port_dev(t->dp, port_no));
 	struct agilio_action_output output = { 0 };
@@ -51,11 +55,97 @@ static const char *translate_output(struct translation *t, u32 port_no)
 		return "output: host port";
 	}
 	output.port = agilio_to_le32(r->port);
-	put(t, AGILIO_ACTION_OUTPUT, &output, sizeof(output));
+	agk_put_action(t, AGILIO_ACTION_OUTPUT, &output, sizeof(output));
 	return count_way(t);
 }
 
-static const char *translate_action(struct translation *t,
+static const char *translate_recirc(struct agk_translation *t, u32 recirc_id)
+{
+	struct agilio_action_recirc recirc = {
+		.recirc_id = agilio_to_le32(recirc_id),
+	};
+
+	if (!recirc_id)
+		return "action: recirc(0)";
+	agk_put_action(t, AGILIO_ACTION_RECIRC, &recirc, sizeof(recirc));
+	return count_way(t);
+}
+
+/* A block of actions, whose action has been put at 'start'. */
+static const char *translate_block(struct agk_translation *t, u8 *start,
+				   const struct nlattr *actions, int len)
+{
+	const char *why;
+	agilio_le16 le;
+
+	if (t->depth == AGILIO_MAX_NESTING)
+		return "size: nesting";
+	t->depth++;
+	why = translate_list(t, actions, len);
+	t->depth--;
+	le = agilio_to_le16(t->program.p - start);
+	if (!t->program.bad)
+		memcpy(start + offsetof(struct agilio_action, len), &le,
+		       sizeof(le));
+	return why ? why : count_way(t);
+}
+
+/* Both nest an attribute of their own, then the actions. */
+static const char *translate_clone(struct agk_translation *t,
+				   const struct nlattr *a)
+{
+	struct agilio_action_clone clone = { { 0 } };
+	const struct nlattr *arg = nla_data(a);
+	u8 *start = t->program.p;
+	int left = nla_len(a);
+	const struct nlattr *actions = nla_next(arg, &left);
+
+	agk_put_action(t, AGILIO_ACTION_CLONE, &clone, sizeof(clone));
+	return translate_block(t, start, actions, left);
+}
+
+static const char *translate_sample(struct agk_translation *t,
+				    const struct nlattr *a)
+{
+	const struct nlattr *arg = nla_data(a);
+	const struct sample_arg *how = nla_data(arg);
+	struct agilio_action_sample sample = {
+		.probability = agilio_to_le32(how->probability),
+	};
+	u8 *start = t->program.p;
+	int left = nla_len(a);
+	const struct nlattr *actions = nla_next(arg, &left);
+
+	agk_put_action(t, AGILIO_ACTION_SAMPLE, &sample, sizeof(sample));
+	return translate_block(t, start, actions, left);
+}
+
+/* ## ---------- ##
+ * ## The others ##
+ * ## ---------- ##
+ */
+
+static const char *translate_push_vlan(struct agk_translation *t,
+				       const struct ovs_action_push_vlan *vlan)
+{
+	struct agilio_action_push_vlan push = {
+		.tpid = (__force agilio_be16)vlan->vlan_tpid,
+		.tci = (__force agilio_be16)vlan->vlan_tci,
+	};
+
+	agk_put_action(t, AGILIO_ACTION_PUSH_VLAN, &push, sizeof(push));
+	return NULL;
+}
+
+static const char *translate_pop_vlan(struct agk_translation *t)
+{
+	struct agilio_action_pop_vlan pop = { { 0 } };
+
+	agk_put_action(t, AGILIO_ACTION_POP_VLAN, &pop, sizeof(pop));
+	return NULL;
+}
+
+static const char *translate_action(struct agk_translation *t,
 				    const struct nlattr *a)
 {
 	switch (nla_type(a)) {
@@ -64,6 +154,21 @@ static const char *translate_action(struct translation *t,
 	case OVS_ACTION_ATTR_USERSPACE:
 		t->for_host = true;
 		return "action: userspace";
+	case OVS_ACTION_ATTR_RECIRC:
+		return translate_recirc(t, nla_get_u32(a));
+	case OVS_ACTION_ATTR_CLONE:
+		return translate_clone(t, a);
+	case OVS_ACTION_ATTR_SAMPLE:
+		return translate_sample(t, a);
+	case OVS_ACTION_ATTR_PUSH_VLAN:
+		return translate_push_vlan(t, nla_data(a));
+	case OVS_ACTION_ATTR_POP_VLAN:
+		return translate_pop_vlan(t);
+	case OVS_ACTION_ATTR_SET_MASKED:
+	case OVS_ACTION_ATTR_SET_TO_MASKED:
+		return agk_translate_set(t, a);
+	case OVS_ACTION_ATTR_CT_CLEAR:
+		return NULL;	/* No packet there has been through ct(). */
 	default:
 		return "action: unknown";
 	}
@@ -72,7 +177,7 @@ static const char *translate_action(struct translation *t,
 /* A reason that makes the flow the host's counts for more than one that is
  * about the NIC.
  */
-static const char *translate_list(struct translation *t,
+static const char *translate_list(struct agk_translation *t,
 				  const struct nlattr *actions, int len)
 {
 	const char *unable = NULL;
@@ -95,7 +200,7 @@ enum agk_verdict agk_translate_actions(struct agk_nic *nic,
 				       u8 *program, size_t *len,
 				       const char **reason)
 {
-	struct translation t = {
+	struct agk_translation t = {
 		.nic = nic,
 		.dp = dp,
 		.program = { program, program + AGILIO_MAX_PROGRAM, false },

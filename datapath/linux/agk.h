@@ -5,9 +5,10 @@
  *     pci.c       the PCI device: region, doorbells, interrupts, life and death
  *     ctl.c       the control channel: requests and their replies
  *     repr.c      representors: a network device for each port of the NIC
+ *     rx.c        packets from the NIC
  *     flow.c      what is on the NIC: a copy of openvswitch.ko's flows
  *     match.c     sw_flow key and mask become the NIC's
- *     actions.c   sw_flow actions become a program for the NIC
+ *     actions.c, set.c   sw_flow actions become a program for the NIC
  *
  * The region is memory that the NIC writes too.  Where things lie in it is read
  * once, when the function is opened, and checked; a record or message is copied
@@ -42,7 +43,7 @@
 	COUNTER(rx_bad, "malformed records from the NIC")		\
 	COUNTER(rx_stale, "packets of a port that is gone")		\
 	COUNTER(rx_no_memory, "packets for which there was no memory")	\
-	COUNTER(rx_unable, "packets in mid-way that cannot be resumed")	\
+	COUNTER(rx_no_port, "packets in mid-way of a port in no bridge")	\
 	COUNTER(tx_full, "packets to the NIC, whose ring was full")	\
 	COUNTER(flows_on_nic, "flows put on the NIC")			\
 	COUNTER(flows_for_host, "flows that are the host's")		\
@@ -115,6 +116,8 @@ static inline void agk_count(struct agk_nic *nic, enum agk_counter counter)
 void agk_ring_doorbell(struct agk_nic *nic, enum agilio_vector vector);
 /* Looks at ports and heartbeat soon. */
 void agk_watch_soon(struct agk_nic *nic);
+/* The NIC is dead from now on: no more requests, flows or carrier. */
+void agk_nic_fail(struct agk_nic *nic, const char *why);
 /* 'n' elements of 'size' bytes, 'ofs' bytes into the region; NULL if they are
  * not all in there and aligned to a cache line.
  */
@@ -158,8 +161,11 @@ struct agk_repr *agk_repr_of(const struct net_device *dev);
 void agk_reprs_update(struct agk_nic *nic);
 void agk_reprs_remove(struct agk_nic *nic);
 void agk_reprs_down(struct agk_nic *nic);
-/* The NAPI poll of all to_host rings; and whether it may rest. */
-int agk_reprs_poll(struct napi_struct *napi, int budget);
+
+/* ## rx.c ## */
+
+/* The NAPI poll of all to_host rings. */
+int agk_rx_poll(struct napi_struct *napi, int budget);
 
 /* ## flow.c ## */
 

@@ -34,14 +34,6 @@ static bool receive(struct agk_nic *nic, struct agilio_msg *msg,
 	return false;
 }
 
-static void die(struct agk_nic *nic, const char *why)
-{
-	if (nic->up)
-		dev_err(&nic->pdev->dev, "the NIC is lost: %s\n", why);
-	nic->up = false;
-	agk_watch_soon(nic);
-}
-
 /* What an error reply says, as a negative errno. */
 static int read_error(struct agk_ctl *ctl, struct agilio_reader *body)
 {
@@ -70,14 +62,14 @@ static int await(struct agk_nic *nic)
 			return 0;
 		}
 		if (ctl->reply.broken) {
-			die(nic, "the control ring makes no sense");
+			agk_nic_fail(nic, "the control ring makes no sense");
 			return -ENODEV;
 		}
 		if (agilio_ring_sleep(&ctl->reply) &&
 		    !wait_event_timeout(ctl->wq,
 					agilio_ring_ready(&ctl->reply) ||
 					ctl->reply.broken, AGK_TIMEOUT)) {
-			die(nic, "it does not answer");
+			agk_nic_fail(nic, "it does not answer");
 			return -ENODEV;
 		}
 	}
@@ -97,7 +89,7 @@ static int call(struct agk_nic *nic, enum agilio_msg_type type,
 			    agilio_msg_end(&w, ctl->out));
 	if (n < 0) {
 		/* Whoever asked before has its reply, so there was room. */
-		die(nic, "it takes no requests");
+		agk_nic_fail(nic, "it takes no requests");
 		return -ENODEV;
 	}
 	if (n)

@@ -14,6 +14,7 @@
 #include "flow_table.h"
 #include "offload.h"
 #include "vport.h"
+#include "vport-netdev.h"
 
 /* Changes with ovs_mutex.  ovs_offload_flow_stats() reads it without: there it
  * is not NULL as long as any flow has something in 'offload'.
@@ -146,6 +147,37 @@ struct net_device *ovs_offload_port_dev(const struct datapath *dp, u16 port_no)
 	return vport ? vport->dev : NULL;
 }
 EXPORT_SYMBOL_GPL(ovs_offload_port_dev);
+
+/* ## ------- ##
+ * ## Packets ##
+ * ## ------- ##
+ */
+
+int ovs_offload_receive(struct sk_buff *skb,
+			const struct ovs_offload_resume *resume)
+{
+	struct vport *vport = ovs_netdev_get_vport(skb->dev);
+	struct sw_flow_key key;
+	int err = -ENODEV;
+
+	if (!vport)
+		goto drop;
+	skb_push_rcsum(skb, ETH_HLEN);
+	OVS_CB(skb)->input_vport = vport;
+	OVS_CB(skb)->mru = 0;
+	OVS_CB(skb)->cutlen = resume->cutlen;
+	err = ovs_flow_key_extract(resume->tun_info, skb, &key);
+	if (err)
+		goto drop;
+	key.recirc_id = resume->recirc_id;
+	key.ovs_flow_hash = resume->dp_hash;
+	ovs_dp_process_packet(skb, &key);
+	return 0;
+drop:
+	kfree_skb(skb);
+	return err;
+}
+EXPORT_SYMBOL_GPL(ovs_offload_receive);
 
 /* ## ---------- ##
  * ## The driver ##

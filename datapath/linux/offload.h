@@ -26,6 +26,7 @@
 #include <linux/types.h>
 
 struct datapath;
+struct ip_tunnel_info;
 struct net_device;
 struct sk_buff;
 struct sw_flow;
@@ -80,6 +81,21 @@ void ovs_offload_unregister(const struct ovs_offload_ops *ops);
  * ovs_mutex.
  */
 void ovs_offload_refresh(void);
+
+/* What the NIC has made of a packet that the host is to take up. */
+struct ovs_offload_resume {
+	u32 recirc_id;
+	u32 dp_hash;
+	u32 cutlen;		/* Bytes to leave of it on output, or U32_MAX. */
+	struct ip_tunnel_info *tun_info;	/* Or NULL. */
+};
+
+/* Takes up a packet, which is as it would be given to netif_receive_skb(), in
+ * the port that skb->dev is.  With bottom halves off and RCU.  Consumes it;
+ * -ENODEV if the device is in no datapath.
+ */
+int ovs_offload_receive(struct sk_buff *skb,
+			const struct ovs_offload_resume *resume);
 
 /* Takes a flow off for good: from now on it has no 'offload'.  With ovs_mutex;
  * also the hook for a flow that is about to go.

@@ -179,6 +179,15 @@ void agk_watch_soon(struct agk_nic *nic)
 	mod_delayed_work(system_wq, &nic->watch, 0);
 }
 
+void agk_nic_fail(struct agk_nic *nic, const char *why)
+{
+	if (READ_ONCE(nic->up)) {
+		WRITE_ONCE(nic->up, false);
+		dev_err(&nic->pdev->dev, "the NIC is lost: %s\n", why);
+		agk_watch_soon(nic);
+	}
+}
+
 /* Whether the NIC's control thread has been alive within the time. */
 static bool beats(struct agk_nic *nic)
 {
@@ -203,10 +212,8 @@ static void watch(struct work_struct *work)
 	if (READ_ONCE(nic->closing))
 		return;
 	agk_ctl_drain(nic);
-	if (nic->up && !beats(nic)) {
-		dev_err(&nic->pdev->dev, "the NIC is lost: no heartbeat\n");
-		nic->up = false;
-	}
+	if (!beats(nic))
+		agk_nic_fail(nic, "no heartbeat");
 	if (!nic->up) {
 		agk_reprs_down(nic);
 		agk_flows_nic_down(nic);
@@ -269,7 +276,7 @@ static int probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	if (err)
 		return err;
 
-	netif_napi_add(&nic->napi_dev, &nic->napi, agk_reprs_poll);
+	netif_napi_add(&nic->napi_dev, &nic->napi, agk_rx_poll);
 	napi_enable(&nic->napi);
 	err = open_vectors(nic);
 	if (err)

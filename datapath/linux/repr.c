@@ -7,11 +7,8 @@
  * bridge, openvswitch.ko takes it up from there.  Its counters are the port's:
  * all packets, whoever carried them.
  *
- * A record of a to_host ring is copied out before it is looked at; every length
- * is checked against the record's, which agilio_ring_peek() has checked against
- * the ring.  What is wrong is dropped and counted.
- *
- * The watch makes and removes representors, with rtnl; NAPI finds them by RCU.
+ * The watch makes and removes representors, with rtnl; NAPI (rx.c) finds them by
+ * RCU.
  */
 
 #include <linux/etherdevice.h>
@@ -20,97 +17,6 @@
 #include <linux/rtnetlink.h>
 
 #include "agk.h"
-
-/* ## -------- ##
- * ## Receiving ##
- * ## -------- ##
- */
-
-/* The frame of the record under the cursor, 'len' bytes from 'ofs' on. */
-static struct sk_buff *read_frame(struct agk_repr *r, u32 ofs, u32 len)
-{
-	struct sk_buff *skb = netdev_alloc_skb_ip_align(r->dev, len);
-
-	if (!skb) {
-		agk_count(r->nic, AGK_COUNTER_rx_no_memory);
-		return NULL;
-	}
-	agilio_ring_read(&r->to_host, ofs, skb_put(skb, len), len);
-	skb->protocol = eth_type_trans(skb, r->dev);
-	return skb;
-}
-
-/* Looks at a record of 'len' bytes.  Returns its packet, or NULL if there is
- * none to receive.
- */
-static struct sk_buff *read_record(struct agk_repr *r, u32 len)
-{
-	struct agilio_desc desc;
-	u32 meta_len, frame_len;
-
-	agilio_ring_read(&r->to_host, 0, &desc, sizeof(desc));
-	meta_len = agilio_from_le16(desc.meta_len);
-	if (sizeof(desc) + meta_len + ETH_HLEN > len ||
-	    len - sizeof(desc) - meta_len > AGILIO_MAX_FRAME) {
-		agk_count(r->nic, AGK_COUNTER_rx_bad);
-		return NULL;
-	}
-	frame_len = len - sizeof(desc) - meta_len;
-	if (agilio_from_le32(desc.port) != r->port) {
-		agk_count(r->nic, AGK_COUNTER_rx_stale);
-		return NULL;
-	}
-	if (agilio_from_le16(desc.flags)) {
-		agk_count(r->nic, AGK_COUNTER_rx_unable);
-		return NULL;
-	}
-	return read_frame(r, sizeof(desc) + meta_len, frame_len);
-}
-
-static int receive(struct agk_repr *r, int budget)
-{
-	struct agilio_ring_end *ring = &r->to_host;
-	int n;
-
-	agilio_ring_awake(ring);
-	for (n = 0; n < budget; n++) {
-		u32 len = agilio_ring_peek(ring, sizeof(struct agilio_desc),
-					   AGILIO_MAX_RECORD);
-		struct sk_buff *skb;
-
-		if (!len)
-			break;
-		skb = read_record(r, len);
-		agilio_ring_consume(ring, agilio_ring_granules(len));
-		if (skb)
-			netif_receive_skb(skb);
-	}
-	return n;
-}
-
-int agk_reprs_poll(struct napi_struct *napi, int budget)
-{
-	struct agk_nic *nic = container_of(napi, struct agk_nic, napi);
-	struct agk_repr *r;
-	int i, done = 0;
-
-	rcu_read_lock();
-	for (i = 0; i < AGILIO_MAX_PORTS; i++) {
-		r = rcu_dereference(nic->reprs[i]);
-		if (r)
-			done += receive(r, budget - done);
-	}
-	if (done < budget && napi_complete_done(napi, done)) {
-		for (i = 0; i < AGILIO_MAX_PORTS; i++) {
-			r = rcu_dereference(nic->reprs[i]);
-			if (r && !agilio_ring_sleep(&r->to_host) &&
-			    !r->to_host.broken)
-				napi_schedule(napi);
-		}
-	}
-	rcu_read_unlock();
-	return done;
-}
 
 /* ## ------- ##
  * ## Sending ##
@@ -248,8 +154,49 @@ static void get_drvinfo(struct net_device *dev, struct ethtool_drvinfo *info)
 		sizeof(info->bus_info));
 }
 
+/* The driver's counters, then the NIC's: those of all ports. */
+static const char counter_names[][ETH_GSTRING_LEN] = {
+#define AGK_COUNTER(NAME, HELP) #NAME,
+	AGK_COUNTERS(AGK_COUNTER)
+#undef AGK_COUNTER
+#define AGILIO_COUNTER(ENUM, KIND, HELP) "nic_" #ENUM,
+	AGILIO_COUNTERS(AGILIO_COUNTER)
+#undef AGILIO_COUNTER
+};
+
+static int get_sset_count(struct net_device *dev, int sset)
+{
+	return sset == ETH_SS_STATS ? ARRAY_SIZE(counter_names) : -EOPNOTSUPP;
+}
+
+static void get_strings(struct net_device *dev, u32 sset, u8 *strings)
+{
+	if (sset == ETH_SS_STATS)
+		memcpy(strings, counter_names, sizeof(counter_names));
+}
+
+static void get_ethtool_stats(struct net_device *dev,
+			      struct ethtool_stats *stats, u64 *data)
+{
+	const struct agk_repr *r = netdev_priv(dev);
+	struct agk_nic *nic = r->nic;
+	u32 i, w;
+
+	for (i = 0; i < AGK_N_COUNTERS; i++)
+		*data++ = atomic64_read(&nic->counts[i]);
+	for (i = 0; i < AGILIO_N_COUNTERS; i++, data++) {
+		*data = 0;
+		for (w = 0; w < nic->n_workers; w++)
+			*data += agilio_from_le64(agilio_load_relaxed(
+				&nic->counters[w * AGILIO_N_COUNTERS + i]));
+	}
+}
+
 static const struct ethtool_ops ethtool_ops = {
 	.get_drvinfo = get_drvinfo,
+	.get_sset_count = get_sset_count,
+	.get_strings = get_strings,
+	.get_ethtool_stats = get_ethtool_stats,
 	.get_link = ethtool_op_get_link,
 };
 

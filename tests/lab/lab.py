@@ -58,15 +58,6 @@ def wait_until(what, condition, timeout=30):
         time.sleep(0.2)
 
 
-def share(before, after):
-    """Of the packets that the NIC received, those that it carried itself."""
-    def grown(name):
-        return after[name] - before[name]
-    host = sum(grown(name) for name in after if name.startswith('fallback_'))
-    carried = grown('carried')
-    return carried / (carried + host) if carried else 0
-
-
 class Host:
     """A network namespace, with one end of a veth pair, 'eth0'."""
 
@@ -90,12 +81,23 @@ class Host:
     def run(self, *command, **options):
         return run(*self._enter, *command, **options)
 
+    def mac(self):
+        return re.search(r'link/ether (\S+)',
+                         self.run('ip', 'link', 'show', 'eth0')).group(1)
+
     def start(self, *command):
         """Starts a command in the background."""
         return subprocess.Popen(self._enter + list(command),
                                 stdin=subprocess.DEVNULL,
                                 stdout=subprocess.DEVNULL,
                                 stderr=subprocess.DEVNULL)
+
+    def start_reading(self, *command):
+        """Likewise, to read what it says."""
+        return subprocess.Popen(self._enter + list(command),
+                                stdin=subprocess.DEVNULL,
+                                stdout=subprocess.PIPE,
+                                stderr=subprocess.DEVNULL, text=True)
 
     def ping(self, address, count=3, interval=0.2, size=56):
         """Returns how many replies came."""
@@ -179,6 +181,17 @@ class Lab:
                 map(str.split, self.nic_appctl('nic/stats').split('\n'))
                 if len(words) > 1 and words[1].isdigit()}
 
+    def share_of(self, traffic):
+        """Of the packets that the NIC receives while 'traffic' runs, those
+        that it carries itself."""
+        before = self.nic_stats()
+        traffic()
+        after = self.nic_stats()
+        host = sum(after[name] - before[name] for name in after
+                   if name.startswith('fallback_'))
+        carried = after['carried'] - before['carried']
+        return carried / (carried + host) if carried else 0
+
     def start_vm(self, **options):
         machine = vm.Vm(self.kernel, self.folder, nics=[self.nic_socket],
                         **options)
@@ -186,7 +199,7 @@ class Lab:
         machine.run(GUEST % {'built': BUILT})
         return machine
 
-    def start_switch(self, machine):
+    def start_switch(self, machine, options=''):
         """agilio.ko, ovsdb-server, and a stock ovs-vswitchd."""
         machine.run('''. /lab-env
             modprobe agilio
@@ -194,8 +207,8 @@ class Lab:
             ovsdb-server /run/conf.db --remote=punix:/run/db.sock --detach \
                 --pidfile --log-file -vconsole:off
             ovs-vsctl --no-wait init
-            ovs-vswitchd --detach --pidfile --log-file -vconsole:off \
-                unix:/run/db.sock''' % BUILT)
+            ovs-vswitchd --detach --pidfile --log-file -vconsole:off %s \
+                unix:/run/db.sock''' % (BUILT, options))
 
     def add_bridge(self, machine, *ports):
         """Bridge br0 of the kernel datapath with these representors."""
