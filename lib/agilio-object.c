@@ -103,6 +103,8 @@ translate_flows_again(void)
     seq_change(work_seq());
 }
 
+static void update(struct object *) OVS_REQUIRES(MUTEX);
+
 /* ## ---------- ##
  * ## To the NIC ##
  * ## ---------- ## */
@@ -162,6 +164,10 @@ set_done(int error, const char *reason, struct agilio_reader *body OVS_UNUSED,
         destroy(o);
     } else if (!error) {
         agilio_counts_start(&o->counts, agilio_slot(o->nic_id));
+        if (!o->sent) {         /* An earlier one was refused. */
+            o->sent = true;
+            update(o);
+        }
     } else if (error != ENODEV) {
         VLOG_WARN_RL(&rl, "the NIC did not take an object (%s)",
                      reason ? reason : ovs_strerror(error));

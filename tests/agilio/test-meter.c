@@ -103,7 +103,7 @@ note(uint32_t fate[], const uint8_t *bytes, uint32_t len, uint32_t port)
 static struct inproc sim;
 static struct agilio_map map;
 static enum agilio_nic_status status = AGILIO_NIC_DOWN;
-static bool nic_busy;
+static bool nic_busy, nic_refuses;
 static uint64_t generation;
 
 static struct reply {
@@ -136,9 +136,9 @@ agilio_nic_send(enum agilio_msg_type type, const void *body, size_t len,
     ovs_assert(n_replies < ARRAY_SIZE(replies));
     sim.clock = fake_usec * 1000;
     replies[n_replies++] = (struct reply) {
-        cb, aux, inproc_ask(&sim, type, body, len, NULL)
+        cb, aux, nic_refuses ? EINVAL : inproc_ask(&sim, type, body, len, NULL)
     };
-    CHECK(!replies[n_replies - 1].error);
+    CHECK(nic_refuses || !replies[n_replies - 1].error);
     return 0;
 }
 
@@ -847,6 +847,48 @@ test_busy(void)
     nic_lose();
 }
 
+/* What the NIC does not take, flows cannot use; until it takes something
+ * else, be that on its way already. */
+static void
+test_refused(void)
+{
+    nic_boot(2);
+    set_ports(N_PORTS);
+    nic_take_over();
+    set_actions("meter(1),2");
+    set_simple_meter(1, 1);
+    answer();
+    CHECK(!strcmp(why_not(), ""));
+
+    nic_refuses = true;
+    set_simple_meter(1, 2);
+    answer();
+    CHECK(!strcmp(why_not(), "meter: not on the NIC"));
+    nic_refuses = false;
+    set_simple_meter(1, 3);
+    answer();
+    CHECK(!strcmp(why_not(), ""));
+
+    nic_refuses = true;
+    set_simple_meter(1, 4);
+    nic_refuses = false;
+    set_simple_meter(1, 5);
+    answer();
+    CHECK(!strcmp(why_not(), ""));
+    put_flow();
+    make_frames(9);
+    through_nic();
+    CHECK(has_counted(1, 9, 4));
+
+    /* Deleted before it was refused. */
+    nic_refuses = true;
+    set_simple_meter(1, 6);
+    nic_refuses = false;
+    del_meter(1);
+    answer();
+    nic_lose();
+}
+
 /* ## ----- ##
  * ## Bonds ##
  * ## ----- ## */
@@ -1080,6 +1122,7 @@ main(void)
     RUN(test_meter_life);
     RUN(test_no_room);
     RUN(test_busy);
+    RUN(test_refused);
     RUN(test_bond);
     RUN(test_bond_ports);
     return summary();
