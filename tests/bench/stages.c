@@ -70,8 +70,11 @@ static void
 stage_tracker(struct burst *b, struct agl_worker *w)
 {
     for (uint32_t i = 0; i < AGL_BURST; i++) {
-        b->flows[i] = agl_tracker_lookup(w->tracker, w->table, &b->keys[i],
-                                         w->now, &b->tracked[i]);
+        struct agl_path path;
+
+        b->flows[i] = (agl_tracker_lookup(w->tracker, w->table, &b->keys[i],
+                                          w->now, &b->tracked[i], &path)
+                       ? path.flows[0] : NULL);
     }
 }
 
@@ -98,8 +101,9 @@ static void
 learn(struct burst *b, struct agl_worker *w)
 {
     for (uint32_t i = 0; i < AGL_BURST; i++) {
-        agl_tracker_learn(w->tracker, w->table, &b->tracked[i], b->flows[i],
-                          w->now);
+        const struct agl_path path = { .n = 1, .flows = { b->flows[i] } };
+
+        agl_tracker_learn(w->tracker, w->table, &b->tracked[i], &path, w->now);
     }
 }
 
