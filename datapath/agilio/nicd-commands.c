@@ -172,8 +172,9 @@ apply_trace(struct agl_worker *w, void *trace_)
     uint32_t i, n = 0;
 
     agl_parse(t->pkt, &w->options, &t->key);
-    t->in_tracker = agl_tracker_lookup(w->tracker, w->table, &t->key, w->now,
-                                       &tk, &path);
+    agl_tracker_key(w->tracker, w->table, &t->key, &tk);
+    t->in_tracker = agl_tracker_lookup(w->tracker, w->table, &tk, w->now,
+                                       &path);
     flow = (t->in_tracker ? path.flows[0]
             : agl_flow_table_lookup(w->table, &t->key));
     t->hit = flow != NULL;

@@ -6,10 +6,12 @@
  *                      ^ -> (miss in both) upcall, or account -> run -> tx
  *                      `------------------------- recirc ---------'
  *
- * carry() is that life, top to bottom; recirculation goes through it again, at
- * most AGILIO_MAX_RECIRC times.  Each packet has one fate: it is sent
- * as its flow says, or given to the host, or dropped; the latter two under
- * one counter each.
+ * A burst is received in agl_pipeline_receive(), all of it parsed before the
+ * first packet is looked up; what becomes of a packet then is told by carry();
+ * and agl_pipeline_recirc() has it take the path again, at most
+ * AGILIO_MAX_RECIRC times.  Each packet has one fate: it is sent as its flow
+ * says, or given to the host, or dropped; the latter two under one counter
+ * each.
  *
  * One lookup in the tracker serves a whole traversal, that is, all the passes
  * of a packet whose flows the tracker has as one path.  Worker thread only.
@@ -64,31 +66,24 @@ reserve(struct agl_worker *w, uint32_t n)
     return agl_pool_reserve(&w->pool, n);
 }
 
-/* Counts a received packet; false if it goes no further. */
+/* False if a received packet goes no further, and then counts it. */
 static bool
 admit(struct agl_worker *w, struct agl_port *port, struct agl_pkt *pkt)
 {
-    if (!(port->flags & AGILIO_PORT_ADMIN_UP)) {
+    if (AGILIO_UNLIKELY(!(port->flags & AGILIO_PORT_ADMIN_UP))) {
         add(&port->stats->rx_dropped, 1);
         drop(w, pkt, AGILIO_COUNTER_DROP_RX_DOWN);
         return false;
     }
-    if (pkt->len < 14) {
+    if (AGILIO_UNLIKELY(pkt->len < 14)) {
         add(&port->stats->rx_errors, 1);
         drop(w, pkt, AGILIO_COUNTER_DROP_RUNT);
         return false;
     }
-    add(&port->stats->rx_packets, 1);
-    add(&port->stats->rx_bytes, pkt->len);
+    pkt->rx_port = port->id;
+    pkt->md.in_port = agilio_to_le32(port->id);
     return true;
 }
-
-/* A packet's way from a lookup in the tracker on. */
-struct agl_traversal {
-    struct agl_tracker_key tk;
-    struct agl_path path;
-    uint32_t at;                /* In 'path': the flow of the next pass. */
-};
 
 static void
 learn(struct agl_worker *w, const struct agl_traversal *t)
@@ -115,14 +110,13 @@ mask_lookup(struct agl_worker *w, struct agl_traversal *t,
     return flow;
 }
 
-/* Begins a traversal: the flow of a packet from either level, NULL on a miss
- * in both. */
+/* Begins a traversal, whose 'tk' is made: the flow of a packet from either
+ * level, NULL on a miss in both. */
 static struct agl_flow *
 lookup(struct agl_worker *w, struct agl_traversal *t,
        const struct agilio_key *key)
 {
-    if (!agl_tracker_lookup(w->tracker, w->table, key, w->now, &t->tk,
-                            &t->path)) {
+    if (!agl_tracker_lookup(w->tracker, w->table, &t->tk, w->now, &t->path)) {
         return mask_lookup(w, t, key);
     }
     agl_worker_count(w, AGILIO_COUNTER_L1_HIT);
@@ -269,25 +263,13 @@ run(struct agl_worker *w, const struct agl_program *program,
     w->pool.n_reserved = n_reserved;
 }
 
-/* The life of a packet, once for each pass: in 'traversal', if it is in one
- * already. */
+/* What becomes of a packet that belongs to 'flow', NULL if to none. */
 static void
-carry(struct agl_worker *w, struct agl_pkt *pkt,
-      struct agl_traversal *traversal)
+carry(struct agl_worker *w, struct agl_pkt *pkt, const struct agilio_key *key,
+      struct agl_flow *flow, struct agl_traversal *traversal)
 {
     const struct agl_program *program;
-    struct agl_traversal fresh;
-    struct agl_flow *flow;
-    struct agilio_key key;
 
-    agl_parse(pkt, &w->options, &key);
-
-    if (traversal && goes_on(w, traversal, &key)) {
-        flow = follow(w, traversal, &key);
-    } else {
-        traversal = &fresh;
-        flow = lookup(w, traversal, &key);
-    }
     if (!flow) {
         upcall(w, pkt, AGILIO_FALLBACK_MISS);
         return;
@@ -307,7 +289,7 @@ carry(struct agl_worker *w, struct agl_pkt *pkt,
         drop(w, pkt, AGILIO_COUNTER_DROP_POLICY);
         agl_worker_count(w, AGILIO_COUNTER_CARRIED);
     } else {
-        run(w, program, &key, pkt, traversal);
+        run(w, program, key, pkt, traversal);
     }
 }
 
@@ -318,6 +300,9 @@ agl_pipeline_recirc(struct agl_run *run, struct agl_pkt *pkt)
 {
     struct agl_worker *w = worker_of(run);
     struct agl_traversal *traversal = w->traversal;
+    struct agl_traversal fresh;
+    struct agilio_key key;
+    struct agl_flow *flow;
 
     if (pkt->n_recirc == AGILIO_MAX_RECIRC) {
         drop(w, pkt, AGILIO_COUNTER_DROP_RECIRC);
@@ -330,7 +315,16 @@ agl_pipeline_recirc(struct agl_run *run, struct agl_pkt *pkt)
     pkt->n_recirc++;
     pkt->trunc = false;         /* As in OVS, whose 'cut' stays. */
     agl_worker_count(w, AGILIO_COUNTER_RECIRC);
-    carry(w, pkt, traversal);
+
+    agl_parse(pkt, &w->options, &key);
+    if (traversal && goes_on(w, traversal, &key)) {
+        flow = follow(w, traversal, &key);
+    } else {
+        traversal = &fresh;
+        agl_tracker_key(w->tracker, w->table, &key, &fresh.tk);
+        flow = lookup(w, &fresh, &key);
+    }
+    carry(w, pkt, &key, flow, traversal);
     w->traversal = NULL;
 }
 
@@ -356,21 +350,48 @@ agl_pipeline_drop(struct agl_run *run, enum agilio_counter reason,
     drop(worker_of(run), pkt, reason);
 }
 
+/* Carries 'n' packets.  What memory they need is on its way when the first one
+ * asks for it. */
+static void
+carry_burst(struct agl_worker *w, struct agl_pkt *const pkts[], uint32_t n)
+{
+    uint32_t i;
+
+    for (i = 0; i < n; i++) {
+        agl_parse(pkts[i], &w->options, &w->keys[i]);
+        agl_tracker_key(w->tracker, w->table, &w->keys[i],
+                        &w->traversals[i].tk);
+    }
+    for (i = 0; i < n; i++) {
+        agl_tracker_prefetch(w->tracker, &w->traversals[i].tk);
+    }
+    for (i = 0; i < n; i++) {
+        struct agl_traversal *t = &w->traversals[i];
+
+        carry(w, pkts[i], &w->keys[i], lookup(w, t, &w->keys[i]), t);
+    }
+}
+
 uint32_t
 agl_pipeline_receive(struct agl_worker *w, struct agl_port *port)
 {
     struct agl_pkt *pkts[AGL_BURST];
+    uint32_t n, n_admitted = 0;
+    uint64_t n_bytes = 0;
     uint64_t rx_errors;
-    uint32_t n, i;
 
     have_buffers(w, AGL_BURST); /* If not, the device keeps its frames. */
     n = port->dev->class->rx(port->dev, &w->pool, pkts, AGL_BURST);
-    for (i = 0; i < n; i++) {
-        pkts[i]->rx_port = port->id;
-        pkts[i]->md.in_port = agilio_to_le32(port->id);
+    for (uint32_t i = 0; i < n; i++) {
         if (admit(w, port, pkts[i])) {
-            carry(w, pkts[i], NULL);
+            n_bytes += pkts[i]->len;
+            pkts[n_admitted++] = pkts[i];
         }
+    }
+    if (n_admitted) {
+        add(&port->stats->rx_packets, n_admitted);
+        add(&port->stats->rx_bytes, n_bytes);
+        carry_burst(w, pkts, n_admitted);
     }
 
     rx_errors = port->dev->rx_errors;

@@ -43,6 +43,13 @@ struct agl_port {
     struct agl_pkt *tx[AGL_BURST];      /* Waiting for the end of the burst. */
 };
 
+/* A packet's way from a lookup in the tracker on. */
+struct agl_traversal {
+    struct agl_tracker_key tk;
+    struct agl_path path;
+    uint32_t at;                /* In 'path': the flow of the next pass. */
+};
+
 /* Something that a worker does for the control thread. */
 struct agl_call {
     void (*fn)(struct agl_worker *, void *arg);
@@ -68,6 +75,9 @@ struct agl_worker {
     bool host_broken;           /* A packet ring is; control thread reads. */
     bool kick_host;             /* The host is to be woken after the burst. */
     struct agl_port ports[AGILIO_MAX_PORTS];
+    /* Of the burst that is being carried. */
+    struct agilio_key keys[AGL_BURST];
+    struct agl_traversal traversals[AGL_BURST];
     uint32_t n_ports;           /* Slots in use are below this. */
 
     /* Calls: 'posted' is the control thread's, 'done' the worker's. */

@@ -317,7 +317,11 @@ model_lookup(const struct model *model, struct agl_flow_table *t,
     }
 
     key = packet(m.key);
-    hit = tracker && agl_tracker_lookup(tracker, t, &key, now, &tk, &path);
+    if (tracker) {
+        agl_tracker_key(tracker, t, &key, &tk);
+        agl_tracker_prefetch(tracker, &tk);
+    }
+    hit = tracker && agl_tracker_lookup(tracker, t, &tk, now, &path);
     if (hit) {
         CHECK(path.n == 1);
         flow = path.flows[0];

@@ -51,7 +51,8 @@ track(uint64_t x)
     struct agl_tracker_key tk;
     struct agl_path path;
 
-    return (agl_tracker_lookup(tracker, table, &key, now, &tk, &path)
+    agl_tracker_key(tracker, table, &key, &tk);
+    return (agl_tracker_lookup(tracker, table, &tk, now, &path)
             ? (int) path.flows[0]->id : -1);
 }
 
@@ -69,7 +70,8 @@ look_up(const struct agilio_key *key, struct agl_tracker_key *tk)
 {
     struct agl_path path;
 
-    return agl_tracker_lookup(tracker, table, key, now, tk, &path);
+    agl_tracker_key(tracker, table, key, tk);
+    return agl_tracker_lookup(tracker, table, tk, now, &path);
 }
 
 /* Misses, looks up and learns.  Returns true if a live entry had to go. */
@@ -225,11 +227,11 @@ test_path(void)
     CHECK(!look_up(&key, &tk));
     path.n = 2;                 /* Learned bit by bit. */
     CHECK(!agl_tracker_learn(tracker, table, &tk, &path, now));
-    CHECK(agl_tracker_lookup(tracker, table, &key, now, &tk, &got));
+    CHECK(agl_tracker_lookup(tracker, table, &tk, now, &got));
     CHECK(got.n == 2 && got.flows[1]->id == 1);
     path.n = 3;
     CHECK(!agl_tracker_learn(tracker, table, &tk, &path, now));
-    CHECK(agl_tracker_lookup(tracker, table, &key, now, &tk, &got));
+    CHECK(agl_tracker_lookup(tracker, table, &tk, now, &got));
     CHECK(got.n == 3 && got.flows[0]->id == 0 && got.flows[2]->id == 3);
     CHECK(dump_all(out, 2) == 1);
     CHECK(agilio_from_le32(out[0].n_flows) == 3);
@@ -238,14 +240,14 @@ test_path(void)
     CHECK(!got.parts);
     path.parts = true;
     CHECK(!agl_tracker_learn(tracker, table, &tk, &path, now));
-    CHECK(agl_tracker_lookup(tracker, table, &key, now, &tk, &got));
+    CHECK(agl_tracker_lookup(tracker, table, &tk, now, &got));
     CHECK(got.n == 3 && got.parts);
 
     replace(table, 1, one_word(PORT, 11, 0x100, 0xff00));
-    CHECK(agl_tracker_lookup(tracker, table, &key, now, &tk, &got));
+    CHECK(agl_tracker_lookup(tracker, table, &tk, now, &got));
     CHECK(got.n == 1 && !got.parts);
     drop_flow(0);
-    CHECK(!agl_tracker_lookup(tracker, table, &key, now, &tk, &got));
+    CHECK(!agl_tracker_lookup(tracker, table, &tk, now, &got));
     CHECK(got.n == 0);
     stop();
 }

@@ -70,10 +70,16 @@ static void
 stage_tracker(struct burst *b, struct agl_worker *w)
 {
     for (uint32_t i = 0; i < AGL_BURST; i++) {
+        agl_tracker_key(w->tracker, w->table, &b->keys[i], &b->tracked[i]);
+    }
+    for (uint32_t i = 0; i < AGL_BURST; i++) {
+        agl_tracker_prefetch(w->tracker, &b->tracked[i]);
+    }
+    for (uint32_t i = 0; i < AGL_BURST; i++) {
         struct agl_path path;
 
-        b->flows[i] = (agl_tracker_lookup(w->tracker, w->table, &b->keys[i],
-                                          w->now, &b->tracked[i], &path)
+        b->flows[i] = (agl_tracker_lookup(w->tracker, w->table, &b->tracked[i],
+                                          w->now, &path)
                        ? path.flows[0] : NULL);
     }
 }

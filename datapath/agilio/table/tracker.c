@@ -2,23 +2,25 @@
 /*
  * tracker.c - L1: the exact match flow tracker of one worker.
  *
- *     buckets                                     keys              rests
- *     +-------------------------------------+     +-----------+     +--------+
- *     | epoch, 8 tags, lengths   cache line |     | 8 times   |     | 8      |
- *     | 8 entries: flow, use, count 3 lines |     |   n words |     | rests  |
- *     +-------------------------------------+     +-----------+     +--------+
- *     | ...                                 |     | ...       |     | ...    |
+ *     buckets                      entries                         rests
+ *     +----------------------+     +-------------------------+     +--------+
+ *     | epoch, 8 tags,       |     | flow, use, count, key:  |     | 8      |
+ *     | 8 lengths, 1 line    |     | n words; 8 of them      |     | rests  |
+ *     +----------------------+     +-------------------------+     +--------+
+ *     | ...                  |     | ...                     |     | ...    |
  *
  * A hash leads to a bucket, and there to the ways whose tag is that hash; the
- * key of such a way is then compared in full.  A lookup touches the line of
- * tags, and of a hit the entry, its key and the flow's slot; and the rest of
- * the path only where there is one.
+ * key of such a way is then compared in full.  A lookup touches the bucket's
+ * line, and of a hit the entry, which is another line or two, and the flow's
+ * slot; and the rest of the path only where there is one.  Where many packets
+ * are to be looked up, agl_tracker_prefetch() has these lines on their way
+ * before they are needed.
  *
- * Keys have only the words that the interest has, n of them, one after the
- * other: they lie as close as the policy allows.  When the interest changes so
- * does n, and nothing in the tracker means anything any more.  'epoch' then
- * takes the new seq of the interest; a bucket that has an older one counts as
- * empty, and is made so when it is next used.
+ * Keys have only the words that the interest has, n of them, and the entries
+ * lie one after the other, as close as the policy allows.  When the interest
+ * changes so does n, and nothing in the tracker means anything any more.
+ * 'epoch' then takes the new seq of the interest; a bucket that has an older
+ * one counts as empty, and is made so when it is next used.
  *
  * Memory: 32 bytes per entry, 48 for the rest of the path and up to 504 for
  * the key, of which only what the policy needs is ever touched.
@@ -44,6 +46,7 @@ struct entry {
     struct flow_ref flow;       /* The first of the path. */
     uint64_t used;
     uint64_t packets;
+    uint64_t key[];             /* select.n words. */
 };
 
 struct bucket {
@@ -52,9 +55,8 @@ struct bucket {
     uint8_t lens[WAYS];         /* Of the paths. */
     bool parts[WAYS];           /* As in struct agl_path. */
     uint8_t pad[8];
-    struct entry entries[WAYS];
 };
-AGILIO_ASSERT_SIZE(struct bucket, 4 * AGILIO_CACHE_LINE);
+AGILIO_ASSERT_SIZE(struct bucket, AGILIO_CACHE_LINE);
 
 /* What comes after the first flow of a path. */
 struct rest {
@@ -66,10 +68,16 @@ struct agl_tracker {
     uint64_t epoch;             /* The seq of the interest in 'select'. */
     struct agl_select select;
     uint32_t n_buckets;         /* A power of two. */
-    uint64_t *keys;             /* One of select.n words per entry. */
+    uint8_t *entries;           /* Of entry_size() bytes each. */
     struct rest *rests;         /* One per entry. */
     struct bucket buckets[] __attribute__((aligned(AGILIO_CACHE_LINE)));
 };
+
+static size_t
+entry_size(uint32_t n_words)
+{
+    return sizeof(struct entry) + n_words * sizeof(uint64_t);
+}
 
 struct agl_tracker *
 agl_tracker_create(uint32_t n_entries)
@@ -84,13 +92,13 @@ agl_tracker_create(uint32_t n_entries)
         n *= 2;
     }
     t = agl_env_alloc(sizeof *t + (size_t) n / WAYS * sizeof t->buckets[0]
-                      + (size_t) n * sizeof(struct agilio_key)
-                      + (size_t) n * sizeof(struct rest));
+                      + (size_t) n * sizeof(struct rest)
+                      + (size_t) n * entry_size(AGILIO_KEY_WORDS));
     if (t) {
         t->seed = agl_env_random();
         t->n_buckets = n / WAYS;
-        t->keys = (uint64_t *) &t->buckets[t->n_buckets];
-        t->rests = (struct rest *) (t->keys + (size_t) n * AGILIO_KEY_WORDS);
+        t->rests = (struct rest *) &t->buckets[t->n_buckets];
+        t->entries = (uint8_t *) &t->rests[n];
     }
     return t;
 }
@@ -159,10 +167,24 @@ index_of(const struct agl_tracker *t, const struct bucket *bucket,
     return (size_t) (bucket - t->buckets) * WAYS + way;
 }
 
-static uint64_t *
-key_of(const struct agl_tracker *t, const struct bucket *bucket, uint32_t way)
+static struct entry *
+entry_of(const struct agl_tracker *t, const struct bucket *bucket,
+         uint32_t way)
 {
-    return &t->keys[index_of(t, bucket, way) * t->select.n];
+    return (struct entry *) (void *)
+        (t->entries + index_of(t, bucket, way) * entry_size(t->select.n));
+}
+
+/* The ways of 'bucket' with this tag: a bit for each. */
+static uint32_t
+find_tag(const struct bucket *bucket, uint32_t tag)
+{
+    uint32_t ways = 0;
+
+    for (uint32_t way = 0; way < WAYS; way++) {
+        ways |= (uint32_t) (bucket->tags[way] == tag) << way;
+    }
+    return ways;
 }
 
 /* The way in 'bucket' that has the key of 'tk', WAYS if none. */
@@ -170,17 +192,17 @@ static uint32_t
 find_way(const struct agl_tracker *t, const struct bucket *bucket,
          const struct agl_tracker_key *tk)
 {
-    uint32_t tag = tag_of(tk->hash);
-    uint32_t way;
+    uint32_t ways = find_tag(bucket, tag_of(tk->hash));
 
-    for (way = 0; way < WAYS; way++) {
-        if (bucket->tags[way] == tag
-            && agl_words_equal(key_of(t, bucket, way), tk->words,
-                               t->select.n)) {
-            break;
+    for (; ways; ways &= ways - 1) {
+        uint32_t way = (uint32_t) __builtin_ctz(ways);
+
+        if (agl_words_equal(entry_of(t, bucket, way)->key, tk->words,
+                            t->select.n)) {
+            return way;
         }
     }
-    return way;
+    return WAYS;
 }
 
 static struct agl_flow *
@@ -200,10 +222,11 @@ ref_to(const struct agl_flow_table *flows, const struct agl_flow *flow)
 
 /* Whether the entry at 'way' is of no use any more. */
 static bool
-is_stale(const struct agl_flow_table *flows, const struct bucket *bucket,
-         uint32_t way)
+is_stale(const struct agl_tracker *t, const struct agl_flow_table *flows,
+         const struct bucket *bucket, uint32_t way)
 {
-    return !bucket->tags[way] || !flow_of(flows, &bucket->entries[way].flow);
+    return !bucket->tags[way]
+           || !flow_of(flows, &entry_of(t, bucket, way)->flow);
 }
 
 /* Fills in the flows from the second on, up to the first that is gone. */
@@ -224,11 +247,38 @@ follow_rest(const struct agl_tracker *t, const struct agl_flow_table *flows,
     path->parts = bucket->parts[way];
 }
 
+void
+agl_tracker_key(struct agl_tracker *t, const struct agl_flow_table *flows,
+                const struct agilio_key *key, struct agl_tracker_key *tk)
+{
+    follow_interest(t, flows);
+    tk->epoch = t->epoch;
+    tk->hash = agl_select_key(&t->select, key, t->seed, tk->words);
+    __builtin_prefetch(&t->buckets[tk->hash & (t->n_buckets - 1)]);
+}
+
+void
+agl_tracker_prefetch(const struct agl_tracker *t,
+                     const struct agl_tracker_key *tk)
+{
+    const struct bucket *bucket = &t->buckets[tk->hash & (t->n_buckets - 1)];
+    uint32_t ways = find_tag(bucket, tag_of(tk->hash));
+
+    if (ways) {
+        const uint8_t *entry = (const uint8_t *)
+            entry_of(t, bucket, (uint32_t) __builtin_ctz(ways));
+
+        __builtin_prefetch(entry, 1);
+        __builtin_prefetch(entry + entry_size(t->select.n) - 1);
+    }
+}
+
 bool
 agl_tracker_lookup(struct agl_tracker *t, const struct agl_flow_table *flows,
-                   const struct agilio_key *key, uint64_t now,
-                   struct agl_tracker_key *tk, struct agl_path *path)
+                   const struct agl_tracker_key *tk, uint64_t now,
+                   struct agl_path *path)
 {
+    struct agl_flow *flow;
     struct bucket *bucket;
     struct entry *entry;
     uint32_t way;
@@ -237,18 +287,22 @@ agl_tracker_lookup(struct agl_tracker *t, const struct agl_flow_table *flows,
     path->parts = false;
 
     follow_interest(t, flows);
-    tk->epoch = t->epoch;
-    tk->hash = agl_select_key(&t->select, key, t->seed, tk->words);
-
-    bucket = bucket_of(t, tk->hash);
-    way = find_way(t, bucket, tk);
-    if (way == WAYS || is_stale(flows, bucket, way)) {
+    if (tk->epoch != t->epoch) {
         return false;
     }
-    entry = &bucket->entries[way];
+    bucket = bucket_of(t, tk->hash);
+    way = find_way(t, bucket, tk);
+    if (way == WAYS) {
+        return false;
+    }
+    entry = entry_of(t, bucket, way);
+    flow = flow_of(flows, &entry->flow);
+    if (!flow) {
+        return false;
+    }
     entry->used = now;
     entry->packets++;
-    path->flows[path->n++] = flow_of(flows, &entry->flow);
+    path->flows[path->n++] = flow;
     follow_rest(t, flows, bucket, way, path);
     return true;
 }
@@ -256,17 +310,21 @@ agl_tracker_lookup(struct agl_tracker *t, const struct agl_flow_table *flows,
 /* The way to learn something new in: empty or stale, else the one unused for
  * longest, and then '*live'. */
 static uint32_t
-find_victim(const struct agl_flow_table *flows, const struct bucket *bucket,
-            bool *live)
+find_victim(const struct agl_tracker *t, const struct agl_flow_table *flows,
+            const struct bucket *bucket, bool *live)
 {
+    uint64_t least = UINT64_MAX;
     uint32_t oldest = 0;
 
     for (uint32_t way = 0; way < WAYS; way++) {
-        if (is_stale(flows, bucket, way)) {
+        uint64_t used = entry_of(t, bucket, way)->used;
+
+        if (is_stale(t, flows, bucket, way)) {
             *live = false;
             return way;
         }
-        if (bucket->entries[way].used < bucket->entries[oldest].used) {
+        if (used < least) {
+            least = used;
             oldest = way;
         }
     }
@@ -298,13 +356,13 @@ agl_tracker_learn(struct agl_tracker *t, const struct agl_flow_table *flows,
     bucket = bucket_of(t, tk->hash);
     way = find_way(t, bucket, tk);
     if (way == WAYS) {
-        way = find_victim(flows, bucket, &evicts);
+        way = find_victim(t, flows, bucket, &evicts);
         bucket->tags[way] = tag_of(tk->hash);
-        memcpy(key_of(t, bucket, way), tk->words,
-               t->select.n * sizeof tk->words[0]);
-        bucket->entries[way].packets = 0;
+        entry = entry_of(t, bucket, way);
+        memcpy(entry->key, tk->words, t->select.n * sizeof tk->words[0]);
+        entry->packets = 0;
     }
-    entry = &bucket->entries[way];
+    entry = entry_of(t, bucket, way);
     if (entry->flow.id != refs[0].id
         || entry->flow.generation != refs[0].generation) {
         entry->packets = 0;
@@ -323,8 +381,8 @@ static void
 dump_entry(const struct agl_tracker *t, const struct bucket *bucket,
            uint32_t way, struct agilio_tracker_entry *out)
 {
-    const struct entry *entry = &bucket->entries[way];
-    const uint64_t *words = key_of(t, bucket, way);
+    const struct entry *entry = entry_of(t, bucket, way);
+    const uint64_t *words = entry->key;
 
     memset(out, 0, sizeof *out);
     out->flow_id = agilio_to_le32(entry->flow.id);
@@ -356,7 +414,7 @@ agl_tracker_dump(const struct agl_tracker *t,
         const struct bucket *bucket = &t->buckets[i / WAYS];
         uint32_t way = i % WAYS;
 
-        if (bucket->epoch == t->epoch && !is_stale(flows, bucket, way)) {
+        if (bucket->epoch == t->epoch && !is_stale(t, flows, bucket, way)) {
             dump_entry(t, bucket, way, &out[n++]);
         }
     }

@@ -38,21 +38,27 @@ struct agl_path {
     struct agl_flow *flows[AGILIO_MAX_RECIRC + 1];
 };
 
-/* What a lookup computed and a following learn needs. */
+/* What a packet is looked up by, and learned. */
 struct agl_tracker_key {
     uint32_t hash;
     uint64_t epoch;                     /* The interest it was made for. */
     uint64_t words[AGILIO_KEY_WORDS];   /* Those the interest has, masked. */
 };
 
-/* Fills in 'path' for 'key', as far as it is known: false on a miss, when it
- * is empty.  Either way fills in 'tk'.  Notes the use at 'now' (NIC clock)
- * in the entry. */
-bool agl_tracker_lookup(struct agl_tracker *, const struct agl_flow_table *,
-                        const struct agilio_key *key, uint64_t now,
-                        struct agl_tracker_key *tk, struct agl_path *path);
+/* Makes 'tk' of 'key'.  Before many lookups: first all keys, then all
+ * prefetches, so that no lookup waits for memory. */
+void agl_tracker_key(struct agl_tracker *, const struct agl_flow_table *,
+                     const struct agilio_key *key, struct agl_tracker_key *tk);
+void agl_tracker_prefetch(const struct agl_tracker *,
+                          const struct agl_tracker_key *tk);
 
-/* Remembers that what was looked up as 'tk' meets the flows of 'path', one at
+/* Fills in 'path', as far as it is known: false on a miss, when it is empty.
+ * Notes the use at 'now' (NIC clock) in the entry. */
+bool agl_tracker_lookup(struct agl_tracker *, const struct agl_flow_table *,
+                        const struct agl_tracker_key *tk, uint64_t now,
+                        struct agl_path *path);
+
+/* Remembers that what has the key 'tk' meets the flows of 'path', one at
  * least.  Takes a stale or empty entry of the bucket if there is one, else the
  * one unused for longest; the packet that teaches something new counts in the
  * entry.  Nothing that a lookup could find is learned if the interest changed
