@@ -8,13 +8,18 @@
 
 #include <config.h>
 
+#include <sys/mman.h>
+
 #include "entropy.h"
 #include "pkt/pkt.h"
 #include "table/hash.h"
 #include "util.h"
 
+#define HUGE_PAGE ((size_t) 2 << 20)
+
 /* Memory from calloc() need not be touched to be zero, which tells with tables
- * of hundreds of MB; it is not aligned, so the block's start stands before. */
+ * of hundreds of MB; it is not aligned, so the block's start stands before.
+ * Such tables are used at random: in huge pages, if the kernel has some. */
 void *
 agl_env_alloc(size_t size)
 {
@@ -23,6 +28,11 @@ agl_env_alloc(size_t size)
 
     if (!block) {
         return NULL;
+    }
+    if (size >= 2 * HUGE_PAGE) {
+        char *start = (char *) ROUND_UP((uintptr_t) block, HUGE_PAGE);
+
+        madvise(start, block + size - start, MADV_HUGEPAGE);
     }
     p = (void **) ROUND_UP((uintptr_t) (block + sizeof *p), CACHE_LINE_SIZE);
     p[-1] = block;
