@@ -22,25 +22,6 @@
 
 #include "table/mask.h"
 
-struct slot {
-    struct agl_flow *flow;
-    uint32_t generation;
-};
-
-struct agl_flow_table {
-    uint64_t seed;
-    uint64_t seq;               /* Of 'interest'. */
-    union {
-        struct agilio_key key;
-        uint64_t words[AGILIO_KEY_WORDS];
-    } interest;
-    bool mask_gone;             /* 'interest' may have too many bits. */
-    uint32_t max_flows, n_flows;
-    uint32_t max_masks, n_masks;
-    struct agl_mask **masks;    /* One more than max_masks: see put. */
-    struct slot slots[];        /* [max_flows], then what 'masks' points to. */
-};
-
 /* ## ------ ##
  * ## Masks. ##
  * ## ------ ## */
@@ -123,13 +104,6 @@ interest_recompute(struct agl_flow_table *t)
     interest_set(t, words);
 }
 
-const struct agilio_key *
-agl_flow_table_interest(const struct agl_flow_table *t, uint64_t *seq)
-{
-    *seq = t->seq;
-    return &t->interest.key;
-}
-
 /* ## ---------- ##
  * ## The table. ##
  * ## ---------- ## */
@@ -202,7 +176,7 @@ agl_flow_table_put(struct agl_flow_table *t, struct agl_flow *flow,
                    struct agl_flow **old)
 {
     struct agl_mask *mask;
-    struct slot *slot;
+    struct agl_slot *slot;
     int error;
 
     *old = NULL;
@@ -266,20 +240,6 @@ bool
 agl_flow_matches(const struct agl_flow *flow, const struct agilio_key *key)
 {
     return agl_select_equals(&flow->mask->select, key, flow->words);
-}
-
-struct agl_flow *
-agl_flow_table_get(const struct agl_flow_table *t, uint32_t id,
-                   uint32_t generation)
-{
-    return id < t->max_flows && t->slots[id].generation == generation
-           ? t->slots[id].flow : NULL;
-}
-
-uint32_t
-agl_flow_table_generation(const struct agl_flow_table *t, uint32_t id)
-{
-    return id < t->max_flows ? t->slots[id].generation : 0;
 }
 
 uint32_t

@@ -47,7 +47,26 @@ int agl_flow_create(struct agilio_reader *body, uint32_t max_flows,
 /* NULL does nothing, here and for the table. */
 void agl_flow_destroy(struct agl_flow *);
 
-struct agl_flow_table;
+/* A flow id's place. */
+struct agl_slot {
+    struct agl_flow *flow;
+    uint32_t generation;
+};
+
+/* Private to flow-table.c, but for what the inline functions below read. */
+struct agl_flow_table {
+    uint64_t seed;
+    uint64_t seq;               /* Of 'interest'. */
+    union {
+        struct agilio_key key;
+        uint64_t words[AGILIO_KEY_WORDS];
+    } interest;
+    bool mask_gone;             /* 'interest' may have too many bits. */
+    uint32_t max_flows, n_flows;
+    uint32_t max_masks, n_masks;
+    struct agl_mask **masks;    /* One more than max_masks: see put. */
+    struct agl_slot slots[];    /* [max_flows], then what 'masks' points to. */
+};
 
 /* NULL if there is no memory. */
 struct agl_flow_table *agl_flow_table_create(uint32_t max_flows,
@@ -81,16 +100,30 @@ bool agl_flow_matches(const struct agl_flow *flow,
 /* The flow in slot 'id' if the slot's generation is still 'generation'; NULL
  * if not, and for an id beyond the table.  (A generation is 32 bits: to meet
  * the same one again takes 2**32 changes to one id.) */
-struct agl_flow *agl_flow_table_get(const struct agl_flow_table *,
-                                    uint32_t id, uint32_t generation);
-uint32_t agl_flow_table_generation(const struct agl_flow_table *, uint32_t id);
+static inline struct agl_flow *
+agl_flow_table_get(const struct agl_flow_table *t, uint32_t id,
+                   uint32_t generation)
+{
+    return (id < t->max_flows && t->slots[id].generation == generation
+            ? t->slots[id].flow : NULL);
+}
+
+static inline uint32_t
+agl_flow_table_generation(const struct agl_flow_table *t, uint32_t id)
+{
+    return id < t->max_flows ? t->slots[id].generation : 0;
+}
 
 /* All bits that any flow looks at, and perhaps some that a flow did until
  * lately: a bit is added as soon as a flow needs it, and dropped only by
  * agl_flow_table_rank().  '*seq', never 0, changes with every such change of
  * the interest: two keys that were one to the tracker may no longer be. */
-const struct agilio_key *agl_flow_table_interest(const struct agl_flow_table *,
-                                                 uint64_t *seq);
+static inline const struct agilio_key *
+agl_flow_table_interest(const struct agl_flow_table *t, uint64_t *seq)
+{
+    *seq = t->seq;
+    return &t->interest.key;
+}
 
 /* How full, for health and `nic/show'. */
 uint32_t agl_flow_table_n_flows(const struct agl_flow_table *);

@@ -31,6 +31,10 @@
 
 #include "table/tracker.h"
 
+#if defined __SSE2__ && !defined AGL_PLAIN_C
+#include <emmintrin.h>
+#endif
+
 #include "table/hash.h"
 
 #define WAYS 8
@@ -179,12 +183,22 @@ entry_of(const struct agl_tracker *t, const struct bucket *bucket,
 static uint32_t
 find_tag(const struct bucket *bucket, uint32_t tag)
 {
+#if defined __SSE2__ && !defined AGL_PLAIN_C
+    const __m128i *tags = (const __m128i *) (const void *) bucket->tags;
+    __m128i wanted = _mm_set1_epi32((int) tag);
+    __m128i low = _mm_cmpeq_epi32(_mm_loadu_si128(&tags[0]), wanted);
+    __m128i high = _mm_cmpeq_epi32(_mm_loadu_si128(&tags[1]), wanted);
+
+    return (uint32_t) _mm_movemask_epi8(_mm_packs_epi16(
+        _mm_packs_epi32(low, high), _mm_setzero_si128()));
+#else
     uint32_t ways = 0;
 
     for (uint32_t way = 0; way < WAYS; way++) {
         ways |= (uint32_t) (bucket->tags[way] == tag) << way;
     }
     return ways;
+#endif
 }
 
 /* The way in 'bucket' that has the key of 'tk', WAYS if none. */
