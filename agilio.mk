@@ -197,6 +197,7 @@ DOC_SOURCE += \
 	Documentation/agilio/intro.rst \
 	Documentation/agilio/packet.rst \
 	Documentation/agilio/reference-counters.rst \
+	Documentation/agilio/reference-names.rst \
 	Documentation/agilio/reference-reasons.rst \
 	Documentation/agilio/tunnels.rst \
 	Documentation/agilio/tutorial.rst \
