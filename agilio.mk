@@ -228,15 +228,15 @@ EXTRA_DIST += \
 
 # The system tests, which need root: build-aux/check-agilio.
 agilio_system_at = \
-	tests/system-agilio-macros.at \
-	tests/system-agilio-testsuite.at \
 	tests/system-agilio-bonds.at \
 	tests/system-agilio-changes.at \
+	tests/system-agilio-macros.at \
+	tests/system-agilio-testsuite.at \
 	tests/system-agilio.at
 EXTRA_DIST += $(agilio_system_at) tests/system-agilio-testsuite
 tests/system-agilio-testsuite: package.m4 $(agilio_system_at) \
-		$(COMMON_MACROS_AT) $(SYSTEM_TESTSUITE_AT) \
-		$(SYSTEM_USERSPACE_TESTSUITE_AT)
+		tests/agilio-macros.at $(COMMON_MACROS_AT) \
+		$(SYSTEM_TESTSUITE_AT) $(SYSTEM_USERSPACE_TESTSUITE_AT)
 	$(AM_V_GEN)$(AUTOTEST) -I '$(srcdir)' -o $@.tmp $(srcdir)/$@.at
 	$(AM_V_at)mv $@.tmp $@
 
