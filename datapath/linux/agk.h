@@ -4,7 +4,8 @@
  *
  *     pci.c       the PCI device: region, doorbells, interrupts, life and death
  *     ctl.c       the control channel: requests and their replies
- *     repr.c      representors: a network device for each port of the NIC
+ *     repr.c      representors: a network device for each port of the NIC; or
+ *                 the one that a guest has of a virtual function
  *     rx.c        packets from the NIC
  *     flow.c      what is on the NIC: a copy of openvswitch.ko's flows
  *     match.c     sw_flow key and mask become the NIC's
@@ -75,6 +76,7 @@ struct agk_nic {
 	void __iomem *regs;
 	struct agilio_region *region;
 	u64 size;			/* Bytes of region. */
+	u32 type;			/* enum agilio_function_type. */
 
 	/* Geometry, checked. */
 	struct agilio_port *ports;
@@ -106,6 +108,11 @@ struct agk_nic {
 	atomic64_t counts[AGK_N_COUNTERS];
 };
 
+static inline bool agk_is_pf(const struct agk_nic *nic)
+{
+	return nic->type == AGILIO_FUNCTION_PF;
+}
+
 static inline void agk_count(struct agk_nic *nic, enum agk_counter counter)
 {
 	atomic64_inc(&nic->counts[counter]);
@@ -130,7 +137,7 @@ bool agk_ring_at(const struct agk_nic *nic, const struct agilio_ring_place *p,
 /* ## ctl.c ## */
 
 void agk_ctl_init(struct agk_nic *nic);
-/* The function's control rings, and HELLO.  0 or a negative errno. */
+/* The physical function's control rings, and HELLO.  0 or a negative errno. */
 int agk_ctl_open(struct agk_nic *nic);
 void agk_ctl_close(struct agk_nic *nic);
 /* Sends a request, waits for its reply.  Returns 0, -ENODEV if the NIC is

@@ -6,6 +6,8 @@
  * does not answer within AGK_TIMEOUT, or whose ring makes no sense, is dead:
  * nic->up becomes false, and every later call fails at once.
  *
+ * A virtual function has none; its calls succeed and do nothing.
+ *
  * See msg.h for the messages.  agk_ctl_rung() may be called in an interrupt,
  * all else by whoever can sleep.
  */
@@ -130,7 +132,7 @@ void agk_ctl_drain(struct agk_nic *nic)
 	struct agilio_msg msg;
 
 	mutex_lock(&nic->ctl.mutex);
-	while (nic->up && !nic->ctl.reply.broken &&
+	while (nic->up && nic->ctl.in && !nic->ctl.reply.broken &&
 	       (receive(nic, &msg, &body) ||
 		!agilio_ring_sleep(&nic->ctl.reply)))
 		continue;
@@ -202,8 +204,13 @@ int agk_ctl_open(struct agk_nic *nic)
 
 void agk_ctl_close(struct agk_nic *nic)
 {
+	if (agk_is_pf(nic)) {
+		agk_ctl_call(nic, AGILIO_MSG_FLOW_FLUSH, NULL, 0);
+		agilio_store_relaxed(&nic->region->host_epoch,
+				     agilio_to_le64(0));
+	}
 	mutex_lock(&nic->ctl.mutex);
-	nic->up = false;
+	WRITE_ONCE(nic->up, false);
 	mutex_unlock(&nic->ctl.mutex);
 	kfree(nic->ctl.out);
 	kfree(nic->ctl.in);

@@ -65,8 +65,6 @@ bool agk_ring_at(const struct agk_nic *nic,
 static int check_identity(struct agk_nic *nic)
 {
 	const struct agilio_region *region = nic->region;
-	u32 type = agilio_from_le32(region->type);
-
 	if (nic->size < sizeof(*region) ||
 	    agilio_from_le64(region->magic) != AGILIO_MAGIC)
 		return -ENODEV;		/* Some other ivshmem device. */
@@ -75,8 +73,11 @@ static int check_identity(struct agk_nic *nic)
 		dev_err(&nic->pdev->dev, "no ABI version in common\n");
 		return -EPROTO;
 	}
-	if (type != AGILIO_FUNCTION_PF) {
-		dev_err(&nic->pdev->dev, "function type %u is unknown\n", type);
+	nic->type = agilio_from_le32(region->type);
+	if (nic->type != AGILIO_FUNCTION_PF &&
+	    nic->type != AGILIO_FUNCTION_VF) {
+		dev_err(&nic->pdev->dev, "function type %u is unknown\n",
+			nic->type);
 		return -EPROTO;
 	}
 	return 0;
@@ -281,13 +282,16 @@ static int probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	err = open_vectors(nic);
 	if (err)
 		goto no_vectors;
-	err = agk_ctl_open(nic);
+	err = agk_is_pf(nic) ? agk_ctl_open(nic) : 0;
 	if (err)
 		goto no_session;
-	agk_flows_nic_up(nic);
+	WRITE_ONCE(nic->up, true);
+	if (agk_is_pf(nic))
+		agk_flows_nic_up(nic);
 	agk_watch_soon(nic);
-	dev_info(&pdev->dev, "Agilio NIC, %u ports, room for %u flows\n",
-		 nic->n_ports, nic->max_flows);
+	dev_info(&pdev->dev, "Agilio %s function, %u ports, %u flows\n",
+		 agk_is_pf(nic) ? "physical" : "virtual", nic->n_ports,
+		 nic->max_flows);
 	return 0;
 
 no_session:
@@ -307,12 +311,9 @@ static void remove(struct pci_dev *pdev)
 	cancel_delayed_work_sync(&nic->watch);
 	agk_flows_nic_down(nic);
 	agk_reprs_remove(nic);
-	agk_ctl_call(nic, AGILIO_MSG_FLOW_FLUSH, NULL, 0);
-	agilio_store_relaxed(&nic->region->host_epoch, agilio_to_le64(0));
-	nic->up = false;
+	agk_ctl_close(nic);
 	close_vectors(nic);
 	cancel_delayed_work_sync(&nic->watch);
-	agk_ctl_close(nic);
 	napi_disable(&nic->napi);
 	netif_napi_del(&nic->napi);
 	ida_destroy(&nic->ids);

@@ -7,6 +7,9 @@
  * bridge, openvswitch.ko takes it up from there.  Its counters are the port's:
  * all packets, whoever carried them.
  *
+ * A virtual function's only port has an ordinary network card, "eth%d": the
+ * NIC's host decides on its link, MAC address and largest MTU.
+ *
  * The watch makes and removes representors, with rtnl; NAPI (rx.c) finds them by
  * RCU.
  */
@@ -61,6 +64,8 @@ static int port_set(struct agk_repr *r, u32 what, bool up, u32 mtu,
 	struct agilio_writer w;
 	u8 body[22];
 
+	if (!agk_is_pf(r->nic))
+		return what == AGILIO_PORT_SET_MAC ? -EOPNOTSUPP : 0;
 	w = (struct agilio_writer) { body, body + sizeof(body), false };
 	agilio_put_u32(&w, r->port);
 	agilio_put_u32(&w, what);
@@ -268,8 +273,15 @@ static void show_link(struct net_device *dev, u32 flags)
 }
 
 /* A name that a device can have. */
-static void name_device(struct net_device *dev, const char *port, u32 slot)
+static void name_device(struct agk_repr *r, u32 slot)
 {
+	struct net_device *dev = r->dev;
+	const char *port = r->name;
+
+	if (!agk_is_pf(r->nic)) {
+		strscpy(dev->name, "eth%d", IFNAMSIZ);
+		return;
+	}
 	snprintf(dev->name, IFNAMSIZ, "agl_%s", port);
 	if (strlen(port) + 4 >= IFNAMSIZ || !dev_valid_name(dev->name))
 		snprintf(dev->name, IFNAMSIZ, "agl%u", slot);
@@ -290,13 +302,15 @@ static int add(struct agk_nic *nic, u32 slot, const struct agilio_port *entry)
 	r->port = agilio_from_le32(entry->id);
 	r->entry = &nic->ports[slot];
 	memcpy(r->name, entry->name, sizeof(r->name));
-	name_device(dev, r->name, slot);
+	name_device(r, slot);
 	SET_NETDEV_DEV(dev, &nic->pdev->dev);
 	eth_hw_addr_set(dev, entry->mac);
 	if (!is_valid_ether_addr(dev->dev_addr))
 		eth_hw_addr_random(dev);
 	dev->mtu = clamp_t(u32, agilio_from_le32(entry->mtu), dev->min_mtu,
 			   dev->max_mtu);
+	if (!agk_is_pf(nic))
+		dev->max_mtu = dev->mtu;
 	netif_carrier_off(dev);
 	if (open_rings(r, slot))
 		err = register_netdevice(dev);

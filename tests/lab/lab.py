@@ -192,9 +192,15 @@ class Lab:
         carried = after['carried'] - before['carried']
         return carried / (carried + host) if carried else 0
 
-    def start_vm(self, **options):
-        machine = vm.Vm(self.kernel, self.folder, nics=[self.nic_socket],
-                        **options)
+    def kill(self, process):
+        process.kill()
+        process.wait()
+        self.processes.remove(process)
+
+    def start_vm(self, nic=None, **options):
+        """A VM with the NIC's physical function, or another one."""
+        machine = vm.Vm(self.kernel, self.folder,
+                        nics=[nic or self.nic_socket], **options)
         self.vms.append(machine)
         machine.run(GUEST % {'built': BUILT})
         return machine

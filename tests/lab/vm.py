@@ -113,6 +113,20 @@ class Vm:
                 said += s.recv(65536)
         return said.decode(errors='replace')
 
+    def unplug(self, device):
+        """Asks the guest for a PCI device, which it gives up."""
+        self.monitor('device_del ' + device)
+
+    def plug(self, device, path):
+        """Puts a function in, whose server is at 'path'."""
+        for command in ('chardev-add socket,path=%s,id=%s-chardev'
+                        % (path, device),
+                        'device_add ivshmem-doorbell,vectors=2,'
+                        'chardev=%s-chardev,id=%s' % (device, device)):
+            said = self.monitor(command)
+            if 'rror' in said:
+                raise Failure(said)
+
     def console_end(self):
         with open(self.console, errors='replace') as f:
             return f.read()[-3000:]

@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""Virtual machines whose only network card is a VF of the NIC.
+
+One VM has the physical function and the switch, two have a VF each, with the
+same driver.  They talk through the NIC; the host sees the first packets.
+"""
+
+import os
+import re
+
+import lab
+
+
+def start_guest(k, name, address):
+    socket = os.path.join(k.folder, name + '.sock')
+    guest = k.start_vm(name=name, nic=socket, memory=512)
+    guest.run('modprobe agilio')
+    lab.wait_until('a network card', lambda: 'eth0' in guest.run('ip link'))
+    guest.run('ip link set eth0 up; ip addr add %s dev eth0' % address)
+    return guest
+
+
+def ping(guest, address, count):
+    said = guest.run('ping -n -q -c %d -i 0.1 %s' % (count, address),
+                     check=False)
+    return int(re.search(r'(\d+) received', said).group(1))
+
+
+def test(k):
+    names = ['v0.1', 'v0.2']
+    k.start_nic(*['--port=%s=vf:%s' % (name, os.path.join(
+        k.folder, name + '.sock')) for name in names])
+    switch = k.start_vm()
+    k.start_switch(switch)
+    k.add_bridge(switch, *['agl_' + name for name in names])
+    one, two = (start_guest(k, name, '10.1.0.%d/24' % (i + 1))
+                for i, name in enumerate(names))
+    lab.wait_until('a path', lambda: ping(one, '10.1.0.2', 1), 15)
+    lab.wait_until('pings carried', lambda: k.share_of(
+        lambda: ping(one, '10.1.0.2', 30)) > 0.95)
+    two.run('iperf3 -s -1 -D; sleep 1')
+    share = k.share_of(lambda: one.run('iperf3 -c 10.1.0.2 -t 5', timeout=60))
+    if share < 0.99:
+        raise lab.Failure('the NIC carried %.2f %%' % (share * 100))
+    return 'iperf3 from VM to VM: carried %.2f %%' % (share * 100)
