@@ -155,6 +155,8 @@ class Lab:
     def start_nic(self, *arguments):
         """Starts agilio-nicd with a port for each host."""
         log = os.path.join(self.folder, 'nic.log')
+        if os.path.exists(self.nic_socket):
+            os.unlink(self.nic_socket)  # Of one that was killed.
         environment = dict(os.environ, OVS_RUNDIR=self.folder)
         stderr = open(os.path.join(self.folder, 'nic.err'), 'w')
         self.nic = nic = subprocess.Popen(
