@@ -263,12 +263,14 @@ tests_agilio_libagilio_test_la_SOURCES = \
 	tests/agilio/nic-client.h \
 	tests/agilio/ports.h \
 	tests/agilio/random-actions.h \
-	tests/agilio/run.h
+	tests/agilio/run.h \
+	tests/agilio/twin.h
 tests_agilio_libagilio_test_la_CPPFLAGS = $(agilio_test_cppflags)
 
 check_PROGRAMS = \
 	tests/agilio/test-abi \
 	tests/agilio/test-actions \
+	tests/agilio/test-bond \
 	tests/agilio/test-conn \
 	tests/agilio/test-differential \
 	tests/agilio/test-dpdk \
@@ -304,6 +306,10 @@ tests_agilio_test_abi_LDADD = $(agilio_test_ldadd)
 tests_agilio_test_actions_SOURCES = tests/agilio/test-actions.c
 tests_agilio_test_actions_CPPFLAGS = $(agilio_test_cppflags)
 tests_agilio_test_actions_LDADD = $(agilio_test_ldadd)
+
+tests_agilio_test_bond_SOURCES = tests/agilio/test-bond.c
+tests_agilio_test_bond_CPPFLAGS = $(agilio_test_cppflags)
+tests_agilio_test_bond_LDADD = $(agilio_test_ldadd)
 
 tests_agilio_test_conn_SOURCES = tests/agilio/test-conn.c
 tests_agilio_test_conn_CPPFLAGS = $(agilio_test_cppflags)
