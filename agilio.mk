@@ -27,6 +27,7 @@ lib_libopenvswitch_la_SOURCES += \
 	lib/agilio-ctl.h \
 	lib/agilio-dump.c \
 	lib/agilio-dump.h \
+	lib/agilio-fallback.c \
 	lib/agilio-flow.c \
 	lib/agilio-format.c \
 	lib/agilio-format.h \
@@ -182,6 +183,7 @@ datapath_agilio_agilio_nicd_SOURCES = \
 	datapath/agilio/nicd-commands.c \
 	datapath/agilio/nicd-env.c \
 	datapath/agilio/nicd-options.c \
+	datapath/agilio/nicd-metrics.c \
 	datapath/agilio/nicd.c \
 	datapath/agilio/nicd.h
 datapath_agilio_agilio_nicd_CPPFLAGS = \
@@ -202,6 +204,28 @@ DOC_SOURCE += \
 	Documentation/agilio/tunnels.rst \
 	Documentation/agilio/tutorial.rst \
 	Documentation/agilio/vf.rst
+# Around both: scripts, and what packages put into /etc.
+dist_scripts_SCRIPTS += utilities/agilio-ctl
+bin_SCRIPTS += \
+	utilities/agilio-exporter \
+	utilities/agilio-top \
+	utilities/agilio-trace
+dist_man_MANS += \
+	utilities/agilio-ctl.8 \
+	utilities/agilio-exporter.8 \
+	utilities/agilio-top.8 \
+	utilities/agilio-trace.8
+FLAKE8_PYFILES += \
+	utilities/agilio-exporter \
+	utilities/agilio-top \
+	utilities/agilio-trace
+EXTRA_DIST += \
+	utilities/agilio-exporter \
+	utilities/agilio-nic.default \
+	utilities/agilio-nicd.init \
+	utilities/agilio-nicd.service \
+	utilities/agilio-top \
+	utilities/agilio-trace
 
 # Tests.  Each unit test is a program, which tests/agilio-unit.at runs.
 TESTSUITE_AT += \
@@ -213,15 +237,18 @@ TESTSUITE_AT += \
 	tests/agilio-macros.at \
 	tests/agilio-meter.at \
 	tests/agilio-offload.at \
+	tests/agilio-operations.at \
 	tests/agilio-tunnel.at \
 	tests/agilio-unit.at \
 	tests/agilio-vf.at \
 	tests/agilio-why.at \
 	tests/agilio.at
 EXTRA_DIST += \
+	tests/agilio/json-get.py \
 	tests/agilio/nic-port.py \
 	tests/agilio/system/ovs-appctl \
 	tests/agilio/system/ovs-vsctl \
+	tests/agilio/stop-thread.py \
 	tests/agilio/tunnel-frame.py \
 	tests/fuzz/libfuzzer.c \
 	tests/fuzz/make-seeds.c

@@ -3,9 +3,11 @@
 /* "ovs-appctl agilio/health": is everything as it should be, line by line.
  *
  * A FAIL says that the NIC does not do its work, a WARN that it may do it
- * better than it does.  ovs-appctl exits with 2 if the system state is FAIL.
+ * better than it does; both are followed by what to do about it.  ovs-appctl
+ * exits with 2 if the system state is FAIL.  agilio-ctl puts the lines into
+ * the report of "ovs-ctl status", so they look as its own do.
  *
- * Runs in the main thread; takes 1.5 s at most, if the NIC hangs. */
+ * Runs in the main thread; takes 2 s at most, if the NIC hangs. */
 
 #include <config.h>
 
@@ -23,10 +25,12 @@
 #include "unixctl.h"
 #include "util.h"
 
-#define HEARTBEAT_MSEC 500      /* A NIC's heart beats several times. */
-#define FULL_PERCENT 90         /* The flow table is said to be full. */
+#define ALIVE_MSEC 1000         /* A NIC's heart beats several times. */
+#define FULL_PERCENT 90         /* The flow table is nearly full. */
+#define BACKED_UP_PERCENT 75    /* A ring is. */
 
 enum grade {
+    SKIPPED,                    /* There is nothing to examine. */
     PASS,
     WARN,
     FAIL,
@@ -40,12 +44,18 @@ struct report {
 static const char *
 grade_name(enum grade grade)
 {
-    return grade == PASS ? "PASS" : grade == WARN ? "WARN" : "FAIL";
+    static const char *const names[] = {
+        [SKIPPED] = "SKIPPED", [PASS] = "PASS", [WARN] = "WARN",
+        [FAIL] = "FAIL",
+    };
+
+    return names[grade];
 }
 
-/* Adds the line "NIC: ...   ... [PASS]". */
-static void OVS_PRINTF_FORMAT(3, 4)
-say(struct report *report, enum grade grade, const char *format, ...)
+/* Adds the line "NIC: ...   ... [PASS]", and 'remedy' if it is not that. */
+static void OVS_PRINTF_FORMAT(4, 5)
+say(struct report *report, enum grade grade, const char *remedy,
+    const char *format, ...)
 {
     va_list args;
     char *text;
@@ -55,6 +65,9 @@ say(struct report *report, enum grade grade, const char *format, ...)
     va_end(args);
     ds_put_format(&report->ds, "NIC: %-55s ... [%s]\n", text,
                   grade_name(grade));
+    if (grade != PASS) {
+        ds_put_format(&report->ds, "    %s\n", remedy);
+    }
     free(text);
     report->worst = MAX(report->worst, grade);
 }
@@ -63,35 +76,66 @@ say(struct report *report, enum grade grade, const char *format, ...)
  * ## The NIC ##
  * ## ------- ## */
 
-static uint64_t
-read_heartbeat(const struct agilio_map *map)
+/* True if there is one to examine further. */
+static bool
+check_detected(struct report *report)
 {
-    return agilio_from_le64(agilio_load_relaxed(&map->region->heartbeat));
+    bool detected = (agilio_nic_map()
+                     && agilio_nic_status() != AGILIO_NIC_DOWN);
+    char *path = agilio_nic_path();
+    struct ds why = DS_EMPTY_INITIALIZER;
+
+    agilio_nic_describe(&why);
+    ds_chomp(&why, '\n');
+    if (!path) {
+        ds_put_cstr(&why, ": no interface has type=agilio");
+    } else {
+        ds_put_cstr(&why, "; is agilio-nicd running (agilio-ctl start)?");
+    }
+    say(report, detected ? PASS : path ? FAIL : SKIPPED, ds_cstr(&why),
+        "detected");
+    ds_destroy(&why);
+    free(path);
+    return detected;
 }
 
 static void
-check_alive(struct report *report, const struct agilio_map *map)
+check_control(struct report *report)
 {
-    uint64_t heartbeat = read_heartbeat(map);
     long long int start = time_usec();
     char *reason = NULL;
 
     if (agilio_nic_call(AGILIO_MSG_KEEPALIVE, NULL, 0, NULL, 0, NULL,
                         &reason)) {
-        say(report, FAIL, "control channel responsive (%s)",
+        say(report, FAIL, "restart the NIC (agilio-ctl restart); its log may "
+            "say more", "control channel responsive (%s)",
             reason ? reason : "no answer");
     } else {
-        say(report, PASS, "control channel responsive (%.1f ms)",
+        say(report, PASS, NULL, "control channel responsive (%.1f ms)",
             (time_usec() - start) / 1000.0);
     }
     free(reason);
+}
 
-    for (int i = 0; i < HEARTBEAT_MSEC / 10
-                    && read_heartbeat(map) == heartbeat; i++) {
+/* The heart beats in the NIC's control thread, the clock is put right by its
+ * worker, which sleeps for a tenth of a second at most. */
+static void
+check_threads(struct report *report, const struct agilio_region *region)
+{
+    uint64_t heartbeat = agilio_load_relaxed(&region->heartbeat);
+    uint64_t clock = agilio_load_relaxed(&region->clock);
+    bool beats = false, ticks = false;
+
+    for (int i = 0; i < ALIVE_MSEC / 10 && !(beats && ticks); i++) {
         xnanosleep_no_quiesce(10 * 1000 * 1000);
+        beats = beats || agilio_load_relaxed(&region->heartbeat) != heartbeat;
+        ticks = ticks || agilio_load_relaxed(&region->clock) != clock;
     }
-    say(report, read_heartbeat(map) == heartbeat ? FAIL : PASS,
-        "heartbeat advances");
+    say(report, beats ? PASS : FAIL, "the NIC's control thread hangs: restart "
+        "the NIC (agilio-ctl restart)", "heartbeat advances");
+    say(report, ticks ? PASS : FAIL, "a worker hangs, and so do its ports: "
+        "restart the NIC (agilio-ctl restart)",
+        "workers responsive, clock advances");
 }
 
 static void
@@ -109,18 +153,50 @@ check_ports(struct report *report, const struct agilio_map *map)
                        && !(flags & AGILIO_PORT_LINK_UP));
         }
     }
-    say(report, n_down ? WARN : PASS, "ports have link (%d of %d are down)",
+    say(report, n_down ? WARN : PASS, "see which (agilio/show), then to "
+        "cable, interface or guest", "ports have link (%d of %d are down)",
         n_down, n);
 }
 
 static void
-check_drops(struct report *report, const struct agilio_map *map)
+check_fallback(struct report *report, const struct agilio_map *map)
 {
     uint64_t n = (agilio_map_counter(map, AGILIO_COUNTER_DROP_HOST_FULL)
                   + agilio_map_counter(map, AGILIO_COUNTER_DROP_HOST_BAD));
 
-    say(report, n ? WARN : PASS,
-        "packets reach the host (%"PRIu64" lost on the way)", n);
+    say(report, n ? WARN : PASS, "more than the host can take: see what goes "
+        "there and why (agilio/stats, agilio/reasons)",
+        "fallback path clear (%"PRIu64" lost on the way)", n);
+}
+
+/* How full a ring is, in percent.  The cursors may say anything. */
+static uint32_t
+ring_percent(const struct agilio_map *map,
+             const struct agilio_ring_place *place)
+{
+    uint64_t n = agilio_from_le32(place->n_granules);
+    const struct agilio_ring *ring = ALIGNED_CAST(
+        const struct agilio_ring *,
+        map->base + agilio_from_le64(place->ring_ofs));
+    uint32_t cons = agilio_from_le32(agilio_load_relaxed(&ring->cons));
+    uint32_t prod = agilio_from_le32(agilio_load_relaxed(&ring->prod));
+
+    return n ? MIN(100, UINT64_C(100) * (uint32_t) (prod - cons) / n) : 0;
+}
+
+static void
+check_rings(struct report *report, const struct agilio_map *map)
+{
+    uint32_t fullest = 0;
+
+    for (uint32_t i = 0; i < map->n_qps; i++) {
+        fullest = MAX(fullest, ring_percent(map, &map->qps[i].to_host));
+        fullest = MAX(fullest, ring_percent(map, &map->qps[i].from_host));
+    }
+    say(report, fullest >= BACKED_UP_PERCENT ? WARN : PASS,
+        "one side does not keep up with the other: see who sends so much "
+        "(agilio/stats)",
+        "rings not backed up (fullest: %"PRIu32" %%)", fullest);
 }
 
 /* ## -------- ##
@@ -139,7 +215,8 @@ check_representors(struct report *report)
         n_homeless += netdev_agilio_port_id(node->data) == AGILIO_PORT_NONE;
         netdev_close(node->data);
     }
-    say(report, n_homeless ? WARN : PASS,
+    say(report, n_homeless ? WARN : PASS, "these interfaces carry nothing: "
+        "see the NIC's ports (agilio/show), add them (nic/port-add)",
         "representors have a port (%d of %"PRIuSIZE" do not)",
         n_homeless, shash_count(&netdevs));
     shash_destroy(&netdevs);
@@ -161,9 +238,13 @@ check_flows(struct report *report, const struct agilio_map *map)
 
     agilio_shadow_for_each(count_flow, counts);
     n = counts[AGILIO_RESIDENT] + counts[AGILIO_HOST];
-    say(report, n > map->max_flows / 100.0 * FULL_PERCENT ? WARN : PASS,
+    say(report, n >= map->max_flows ? FAIL
+        : n > map->max_flows / 100.0 * FULL_PERCENT ? WARN : PASS,
+        "the host carries what has no room: start agilio-nicd with a larger "
+        "--max-flows",
         "flow table has room (%"PRIuSIZE" of %"PRIu32")", n, map->max_flows);
     say(report, counts[AGILIO_REFUSED] ? WARN : PASS,
+        "the host carries them: see why (agilio/reasons)",
         "flows are accepted (%"PRIuSIZE" refused)", counts[AGILIO_REFUSED]);
 }
 
@@ -172,7 +253,7 @@ check_statistics(struct report *report)
 {
     uint64_t n = agilio_residency_n_lost();
 
-    say(report, n ? WARN : PASS,
+    say(report, n ? WARN : PASS, "the NIC ended badly: see its log",
         "flow statistics complete (%"PRIu64" packets lost)", n);
 }
 
@@ -181,28 +262,28 @@ agilio_health(struct unixctl_conn *conn, int argc OVS_UNUSED,
               const char *argv[] OVS_UNUSED, void *aux OVS_UNUSED)
 {
     struct report report = { .ds = DS_EMPTY_INITIALIZER, .worst = PASS };
-    const struct agilio_map *map = agilio_nic_map();
-    enum agilio_nic_status status = agilio_nic_status();
 
     ds_put_cstr(&report.ds, "SDN Health Report:\n------------------\n");
-    if (!map || status == AGILIO_NIC_DOWN) {
-        say(&report, FAIL, "connected");
-    } else {
-        say(&report, PASS, "connected");
-        say(&report, PASS, "ABI version supported (%d to %d)",
+    if (check_detected(&report)) {
+        const struct agilio_map *map = agilio_nic_map();
+
+        say(&report, PASS, NULL, "ABI version supported (%d to %d)",
             agilio_from_le16(map->region->abi_min),
             agilio_from_le16(map->region->abi_max));
-        say(&report, status == AGILIO_NIC_ACTIVE ? PASS : WARN,
+        say(&report, agilio_nic_status() == AGILIO_NIC_ACTIVE ? PASS : WARN,
+            "flow-restore-wait is set, or vswitchd is not yet configured",
             "flow table taken over");
-        check_alive(&report, map);
+        check_control(&report);
+        check_threads(&report, map->region);
         check_ports(&report, map);
-        check_drops(&report, map);
+        check_rings(&report, map);
+        check_fallback(&report, map);
         check_flows(&report, map);
     }
     check_representors(&report);
     check_statistics(&report);
-    ds_put_format(&report.ds, "Overall System State [%s]\n",
-                  grade_name(report.worst));
+    ds_put_format(&report.ds, "%-60s     [%s]\n",
+                  "Overall System State", grade_name(report.worst));
 
     if (report.worst == FAIL) {
         unixctl_command_reply_error(conn, ds_cstr(&report.ds));

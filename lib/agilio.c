@@ -391,5 +391,6 @@ agilio_init(void)
 {
     netdev_register_flow_api_provider(&netdev_offload_agilio);
     agilio_commands_init();
+    agilio_fallback_init();
     agilio_health_init();
 }

@@ -28,20 +28,21 @@ show_port(const struct agl_nic_port *port, struct ds *ds)
                   port->status.link_up ? "up" : "down", port->status.mtu);
 }
 
-/* What `nic/show' asks the worker. */
-struct fill {
-    uint32_t n_flows, n_masks, tracker_capacity, n_free;
-};
-
 static void
 apply_fill(struct agl_worker *w, void *fill_)
 {
-    struct fill *fill = fill_;
+    struct nicd_fill *fill = fill_;
 
     fill->n_flows = agl_flow_table_n_flows(w->table);
     fill->n_masks = agl_flow_table_n_masks(w->table);
     fill->tracker_capacity = agl_tracker_capacity(w->tracker);
     fill->n_free = w->pool.n_free;
+}
+
+void
+nicd_get_fill(struct agl_nicd *nicd, struct nicd_fill *fill)
+{
+    agl_worker_call(&nicd->nic->worker, apply_fill, fill);
 }
 
 static void
@@ -52,9 +53,9 @@ nic_show(struct unixctl_conn *conn, int argc OVS_UNUSED,
     struct agl_nic *nic = nicd->nic;
     const struct agl_geometry *g = &nic->region->geometry;
     struct ds ds = DS_EMPTY_INITIALIZER;
-    struct fill fill;
+    struct nicd_fill fill;
 
-    agl_worker_call(&nic->worker, apply_fill, &fill);
+    nicd_get_fill(nicd, &fill);
     ds_put_format(&ds, "function pf at %s: host %s\n", nicd->pf->path,
                   agl_function_attached(nicd->pf) ? "attached" : "absent");
     ds_put_format(&ds, "  flows: %"PRIu32" of %"PRIu32"\n",
@@ -294,4 +295,5 @@ nicd_commands_init(struct agl_nicd *nicd)
     unixctl_command_register("nic/stats", "", 0, 0, nic_stats, nicd);
     unixctl_command_register("nic/trace", "PORT FRAME", 2, 2, nic_trace,
                              nicd);
+    nicd_metrics_init(nicd);
 }

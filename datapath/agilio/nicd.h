@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* nicd.h - the daemon around the NIC: nicd.c, nicd-options.c and
- * nicd-commands.c. */
+/* nicd.h - the daemon around the NIC: of nicd.c and nicd-*.c. */
 
 #ifndef AGL_NICD_H
 #define AGL_NICD_H 1
@@ -43,7 +42,17 @@ char *nicd_port_add(struct agl_nicd *, const char *name, const char *device);
 /* Removes it.  False if there is no such port. */
 bool nicd_port_del(struct agl_nicd *, const char *name);
 
-/* Registers nic/... with unixctl. */
+/* What the worker has. */
+struct nicd_fill {
+    uint32_t n_flows, n_masks, tracker_capacity;
+    uint32_t n_free;            /* Packet buffers. */
+};
+
+/* Asks the worker, and waits for it. */
+void nicd_get_fill(struct agl_nicd *, struct nicd_fill *);
+
+/* Registers nic/... with unixctl: nicd-commands.c, nicd-metrics.c. */
 void nicd_commands_init(struct agl_nicd *);
+void nicd_metrics_init(struct agl_nicd *);
 
 #endif /* nicd.h */

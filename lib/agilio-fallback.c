@@ -1,0 +1,394 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* "ovs-appctl agilio/reasons", "ovs-appctl agilio/fallback top": why the host
+ * carries what it carries, and what that is.
+ *
+ * Reasons are those of the shadow.  What the host carries is read from the
+ * datapath's own flows: of one that it carries itself, its counters are what
+ * came by fallback or from a port that is not on the NIC.
+ *
+ * Both print tables (OVS's table.h), as text or, with --format=json, as one
+ * JSON object per table and line.  Run in the main thread. */
+
+#include <config.h>
+
+#include "agilio.h"
+
+#include <stdlib.h>
+
+#include "agilio-format.h"
+#include "agilio-nic.h"
+#include "agilio-shadow.h"
+#include "dpif.h"
+#include "hash.h"
+#include "odp-util.h"
+#include "openvswitch/dynamic-string.h"
+#include "openvswitch/hmap.h"
+#include "openvswitch/json.h"
+#include "openvswitch/shash.h"
+#include "sset.h"
+#include "table.h"
+#include "unixctl.h"
+#include "util.h"
+
+#define DEFAULT_TOP 10
+
+/* ## ------ ##
+ * ## Tables ##
+ * ## ------ ## */
+
+/* Takes "--format=json" or "--format=text" off the arguments, wherever it
+ * stands.  False, after an error reply, if it is another format. */
+static bool
+parse_format(struct unixctl_conn *conn, int *argc, const char *argv[],
+             struct table_style *style)
+{
+    int n = 1;
+
+    *style = table_style_default;
+    style->format = TF_TABLE;
+    for (int i = 1; i < *argc; i++) {
+        if (!strcmp(argv[i], "--format=json")) {
+            style->format = TF_JSON;
+        } else if (!strncmp(argv[i], "--format=", 9)
+                   && strcmp(argv[i], "--format=text")) {
+            unixctl_command_reply_error(conn, "the formats are text and "
+                                        "json");
+            return false;
+        } else if (strncmp(argv[i], "--format=", 9)) {
+            argv[n++] = argv[i];
+        }
+    }
+    *argc = n;
+    table_format_reset();       /* The next table is the first one. */
+    return true;
+}
+
+static void
+add_number(struct table *table, uint64_t n)
+{
+    table_add_cell(table)->json = json_integer_create(n);
+}
+
+static void
+add_text(struct table *table, const char *s)
+{
+    struct cell *cell = table_add_cell(table);
+
+    cell->text = xstrdup(s);
+}
+
+static void
+put_table(struct ds *ds, struct table *table, const struct table_style *style)
+{
+    table_format(table, style, ds);
+    table_destroy(table);
+}
+
+static void
+reply(struct unixctl_conn *conn, struct ds *ds)
+{
+    unixctl_command_reply(conn, ds_cstr(ds));
+    ds_destroy(ds);
+}
+
+/* ## -------------- ##
+ * ## agilio/reasons ##
+ * ## -------------- ## */
+
+/* How many flows there are for one reason: data of a shash. */
+static void
+count_reason(const struct agilio_shadow_flow *flow, void *reasons)
+{
+    struct shash_node *node;
+
+    if (flow->residency != AGILIO_RESIDENT) {
+        const char *reason = flow->reason ? flow->reason
+                             : "waits for the NIC or for a port";
+
+        node = shash_find(reasons, reason);
+        if (!node) {
+            node = shash_add(reasons, reason, NULL);
+        }
+        node->data = (void *) ((uintptr_t) node->data + 1);
+    }
+}
+
+static int
+compare_reasons(const void *a_, const void *b_)
+{
+    const struct shash_node *const *a = a_;
+    const struct shash_node *const *b = b_;
+    uintptr_t n_a = (uintptr_t) (*a)->data;
+    uintptr_t n_b = (uintptr_t) (*b)->data;
+
+    return n_a > n_b ? -1 : n_a < n_b ? 1 : strcmp((*a)->name, (*b)->name);
+}
+
+static void
+agilio_reasons(struct unixctl_conn *conn, int argc, const char *argv[],
+               void *aux OVS_UNUSED)
+{
+    struct shash reasons = SHASH_INITIALIZER(&reasons);
+    struct ds ds = DS_EMPTY_INITIALIZER;
+    const struct shash_node **nodes;
+    struct table_style style;
+    struct table table;
+
+    if (!parse_format(conn, &argc, argv, &style)) {
+        return;
+    }
+    agilio_shadow_for_each(count_reason, &reasons);
+    nodes = shash_sort(&reasons);
+    if (shash_count(&reasons)) {
+        qsort(nodes, shash_count(&reasons), sizeof *nodes, compare_reasons);
+    }
+
+    table_init(&table);
+    table_add_column(&table, "flows");
+    table_add_column(&table, "reason");
+    for (size_t i = 0; i < shash_count(&reasons); i++) {
+        table_add_row(&table);
+        add_number(&table, (uintptr_t) nodes[i]->data);
+        add_text(&table, nodes[i]->name);
+    }
+    put_table(&ds, &table, &style);
+    free(nodes);
+    shash_destroy(&reasons);
+    reply(conn, &ds);
+}
+
+/* ## ------------------- ##
+ * ## agilio/fallback top ##
+ * ## ------------------- ## */
+
+/* A port or flow, and what the host carried of it. */
+struct load {
+    char *name;
+    uint64_t n_packets, n_bytes;
+};
+
+struct loads {
+    struct load *items;
+    size_t n, allocated;
+};
+
+/* Takes 'name'. */
+static void
+loads_add(struct loads *loads, char *name, const struct dpif_flow_stats *stats)
+{
+    if (loads->n >= loads->allocated) {
+        loads->items = x2nrealloc(loads->items, &loads->allocated,
+                                  sizeof *loads->items);
+    }
+    loads->items[loads->n++] = (struct load) {
+        name, stats->n_packets, stats->n_bytes
+    };
+}
+
+static int
+compare_loads(const void *a_, const void *b_)
+{
+    const struct load *a = a_;
+    const struct load *b = b_;
+
+    return (a->n_packets > b->n_packets ? -1
+            : a->n_packets < b->n_packets ? 1
+            : strcmp(a->name, b->name));
+}
+
+static int
+compare_names(const void *a_, const void *b_)
+{
+    const struct load *a = a_;
+    const struct load *b = b_;
+
+    return strcmp(a->name, b->name);
+}
+
+/* Adds up the loads of the same name. */
+static void
+loads_merge(struct loads *loads)
+{
+    size_t n = 0;
+
+    if (!loads->n) {
+        return;
+    }
+    qsort(loads->items, loads->n, sizeof *loads->items, compare_names);
+    for (size_t i = 1; i < loads->n; i++) {
+        struct load *last = &loads->items[n];
+        struct load *next = &loads->items[i];
+
+        if (!strcmp(last->name, next->name)) {
+            last->n_packets += next->n_packets;
+            last->n_bytes += next->n_bytes;
+            free(next->name);
+        } else {
+            loads->items[++n] = *next;
+        }
+    }
+    loads->n = n + 1;
+}
+
+/* Formats the 'max' largest, and frees all. */
+static void
+put_loads(struct ds *ds, struct loads *loads, const char *what, size_t max,
+          const struct table_style *style)
+{
+    struct table table;
+
+    if (loads->n) {
+        qsort(loads->items, loads->n, sizeof *loads->items, compare_loads);
+    }
+    table_init(&table);
+    table_add_column(&table, "packets");
+    table_add_column(&table, "bytes");
+    table_add_column(&table, "%s", what);
+    for (size_t i = 0; i < loads->n; i++) {
+        if (i < max) {
+            table_add_row(&table);
+            add_number(&table, loads->items[i].n_packets);
+            add_number(&table, loads->items[i].n_bytes);
+            add_text(&table, loads->items[i].name);
+        }
+        free(loads->items[i].name);
+    }
+    free(loads->items);
+    put_table(ds, &table, style);
+}
+
+static char *
+port_name(struct dpif *dpif, odp_port_t port_no)
+{
+    struct dpif_port port;
+    char *name;
+
+    if (dpif_port_query_by_number(dpif, port_no, &port)) {
+        return xasprintf("(port %"PRIu32")", port_no);
+    }
+    name = xstrdup(port.name);
+    dpif_port_destroy(&port);
+    return name;
+}
+
+static void
+add_flow(struct dpif *dpif, const struct dpif_flow *f, struct loads *ports,
+         struct loads *flows)
+{
+    struct ds ds = DS_EMPTY_INITIALIZER;
+    const struct nlattr *in_port;
+
+    if (f->attrs.offloaded || !f->stats.n_packets) {
+        return;
+    }
+    in_port = nl_attr_find__(f->key, f->key_len, OVS_KEY_ATTR_IN_PORT);
+    loads_add(ports, in_port ? port_name(dpif, nl_attr_get_odp_port(in_port))
+              : xstrdup("(none)"), &f->stats);
+
+    odp_flow_format(f->key, f->key_len, f->mask, f->mask_len, NULL, &ds,
+                    false);
+    ds_put_cstr(&ds, ", actions:");
+    format_odp_actions(&ds, f->actions, f->actions_len, NULL);
+    loads_add(flows, ds_steal_cstr(&ds), &f->stats);
+}
+
+static void
+dump_datapath(const char *name, const char *type, struct loads *ports,
+              struct loads *flows)
+{
+    struct dpif_flow_dump_types types = { .ovs_flows = true };
+    struct dpif_flow_dump_thread *thread;
+    struct dpif_flow_dump *dump;
+    struct dpif_flow f;
+    struct dpif *dpif;
+
+    if (dpif_open(name, type, &dpif)) {
+        return;                 /* It has just been deleted. */
+    }
+    dump = dpif_flow_dump_create(dpif, false, &types);
+    thread = dpif_flow_dump_thread_create(dump);
+    while (dpif_flow_dump_next(thread, &f, 1)) {
+        add_flow(dpif, &f, ports, flows);
+    }
+    dpif_flow_dump_thread_destroy(thread);
+    dpif_flow_dump_destroy(dump);
+    dpif_close(dpif);
+}
+
+static void
+dump_datapaths(struct loads *ports, struct loads *flows)
+{
+    struct sset types = SSET_INITIALIZER(&types);
+    const char *type;
+
+    dp_enumerate_types(&types);
+    SSET_FOR_EACH (type, &types) {
+        struct sset names = SSET_INITIALIZER(&names);
+        const char *name;
+
+        if (!dp_enumerate_names(type, &names)) {
+            SSET_FOR_EACH (name, &names) {
+                dump_datapath(name, type, ports, flows);
+            }
+        }
+        sset_destroy(&names);
+    }
+    sset_destroy(&types);
+}
+
+/* What came to the host since the NIC started, by kind. */
+static void
+put_kinds(struct ds *ds, const struct table_style *style)
+{
+    const struct agilio_map *map = agilio_nic_map();
+    struct table table;
+
+    table_init(&table);
+    table_add_column(&table, "packets");
+    table_add_column(&table, "kind");
+    for (int c = 0; map && c < AGILIO_N_COUNTERS; c++) {
+        if (agilio_counter_kind(c) == AGILIO_KIND_FALLBACK) {
+            table_add_row(&table);
+            add_number(&table, agilio_map_counter(map, c));
+            add_text(&table, agilio_counter_help(c));
+        }
+    }
+    put_table(ds, &table, style);
+}
+
+static void
+agilio_fallback(struct unixctl_conn *conn, int argc, const char *argv[],
+                void *aux OVS_UNUSED)
+{
+    struct loads ports = { NULL, 0, 0 };
+    struct loads flows = { NULL, 0, 0 };
+    struct ds ds = DS_EMPTY_INITIALIZER;
+    unsigned int max = DEFAULT_TOP;
+    struct table_style style;
+
+    if (!parse_format(conn, &argc, argv, &style)) {
+        return;
+    }
+    if (argc < 2 || argc > 3 || strcmp(argv[1], "top")
+        || (argc > 2 && !str_to_uint(argv[2], 10, &max))) {
+        unixctl_command_reply_error(conn, "expected: agilio/fallback top "
+                                    "[MAX] [--format=json]");
+        return;
+    }
+    dump_datapaths(&ports, &flows);
+    put_kinds(&ds, &style);
+    loads_merge(&ports);
+    put_loads(&ds, &ports, "port", max, &style);
+    put_loads(&ds, &flows, "flow", max, &style);
+    reply(conn, &ds);
+}
+
+void
+agilio_fallback_init(void)
+{
+    unixctl_command_register("agilio/reasons", "[--format=json]", 0, 1,
+                             agilio_reasons, NULL);
+    unixctl_command_register("agilio/fallback", "top [MAX] [--format=json]",
+                             1, 3, agilio_fallback, NULL);
+}
