@@ -26,10 +26,13 @@ usage() {
     cat <<EOF
 usage: ./boot.sh [--with-ovs-source=TARBALL]
        ./boot.sh [--with-ovs-source=TARBALL] check|demo [CONFIGURE-ARGUMENT...]
+       ./boot.sh deb|rpm
 
 Without a command: prepares the source tree, for ./configure && make.
   check   from a bare Debian 12 to the result of "make check"
   demo    from a bare Debian 12 to the result of "make demo" (needs root)
+  deb     from a bare Debian 12 to Debian packages in _packages/
+  rpm     from a bare Debian 12 to RPM packages in _packages/
   --tree=DIR  only prepares DIR, as another tree beside openvswitch/
 TARBALL is the source of Open vSwitch $OVS_VERSION.  By default it is the one
 that was given last, or else that of the package openvswitch-source,
@@ -201,7 +204,7 @@ while [ $# -gt 0 ]; do
         ;;
     --tree=*) tree=${1#*=} ;;
     -h | --help) usage; exit 0 ;;
-    check | demo) command=$1; shift; break ;;
+    check | demo | deb | rpm) command=$1; shift; break ;;
     *) usage >&2; exit 2 ;;
     esac
     shift
@@ -218,11 +221,18 @@ fi
 # else stands first in PATH (pyenv) lacks them.
 export PATH=/usr/lib/ccache:/usr/sbin:/usr/bin:/sbin:/bin
 without="pkg.openvswitch.noquick pkg.openvswitch.nolab"
+case $command in
+deb | rpm) without="nocheck $without" ;;
+*) without="$without pkg.openvswitch.nodeb" ;;
+esac
 missing=$(build-aux/install-deps --list $without)
 if [ -n "$missing" ]; then
     stage "install" $missing
     logged install-deps build-aux/install-deps $without
 fi
+case $command in
+deb | rpm) exec build-aux/make-$command ;;
+esac
 boot
 if [ ! -f Makefile ] || [ ! -f openvswitch/Makefile ] || [ $# -gt 0 ]; then
     stage "configure $*"
