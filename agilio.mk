@@ -57,6 +57,8 @@ lib_libopenvswitch_la_SOURCES += \
 	lib/agilio-set.c \
 	lib/agilio-shadow.c \
 	lib/agilio-shadow.h \
+	lib/agilio-table.c \
+	lib/agilio-table.h \
 	lib/agilio-tally.c \
 	lib/agilio-tally.h \
 	lib/agilio-translate.h \

@@ -18,6 +18,7 @@
 #include "agilio-residency.h"
 #include "agilio-sample.h"
 #include "agilio-shadow.h"
+#include "agilio-table.h"
 #include "netdev-agilio.h"
 #include "netdev-provider.h"
 #include "odp-util.h"
@@ -334,19 +335,64 @@ format_counters(struct ds *ds, const struct agilio_map *map,
 }
 
 static void
+put_stats_row(struct table *table, const char *name, uint64_t value,
+              const char *help)
+{
+    table_add_row(table);
+    agilio_table_text(table, name);
+    agilio_table_number(table, value);
+    agilio_table_text(table, help);
+}
+
+#define STATS_LOST_HELP "counted for flows deleted before they were read"
+#define SAMPLES_LOST_HELP "copies given to the host that it could not act on"
+
+static void
+put_stats_table(struct ds *ds, const struct agilio_map *map,
+                const struct table_style *style)
+{
+    struct table table;
+
+    table_init(&table);
+    table_add_column(&table, "counter");
+    table_add_column(&table, "value");
+    table_add_column(&table, "meaning");
+    for (int c = 0; c < AGILIO_N_COUNTERS; c++) {
+        put_stats_row(&table, agilio_counter_name(c),
+                      agilio_map_counter(map, c), agilio_counter_help(c));
+    }
+    put_stats_row(&table, "stats_lost", agilio_residency_n_lost(),
+                  STATS_LOST_HELP);
+    put_stats_row(&table, "samples_lost", agilio_sample_n_lost(),
+                  SAMPLES_LOST_HELP);
+    agilio_table_put(ds, &table, style);
+}
+
+static void
 agilio_stats(struct unixctl_conn *conn, int argc, const char *argv[],
              void *aux OVS_UNUSED)
 {
     const struct agilio_map *map;
     struct ds ds = DS_EMPTY_INITIALIZER;
-    bool all = argc > 1;
+    struct table_style style;
+    bool all;
 
-    if (all && strcmp(argv[1], "-a")) {
-        unixctl_command_reply_error(conn, "the only option is -a");
+    if (!agilio_table_format(conn, &argc, argv, &style)) {
+        return;
+    }
+    all = argc > 1;
+    if (argc > 2 || (all && strcmp(argv[1], "-a"))) {
+        unixctl_command_reply_error(conn, "the only options are -a and "
+                                    "--format=json");
         return;
     }
     map = get_map(conn);
     if (!map) {
+        return;
+    }
+    if (style.format == TF_JSON) {
+        put_stats_table(&ds, map, &style);
+        reply(conn, &ds);
         return;
     }
     format_levels(&ds, map);
@@ -354,9 +400,9 @@ agilio_stats(struct unixctl_conn *conn, int argc, const char *argv[],
     format_counters(&ds, map, AGILIO_KIND_INFO, true);
     format_counters(&ds, map, AGILIO_KIND_DROP, all);
     format_number(&ds, "stats_lost", agilio_residency_n_lost(),
-                  "counted for flows deleted before they were read");
+                  STATS_LOST_HELP);
     format_number(&ds, "samples_lost", agilio_sample_n_lost(),
-                  "copies given to the host that it could not act on");
+                  SAMPLES_LOST_HELP);
     reply(conn, &ds);
 }
 
@@ -470,8 +516,8 @@ agilio_commands_init(void)
     unixctl_command_register("agilio/show", "", 0, 0, agilio_show, NULL);
     unixctl_command_register("agilio/dump-flows", "[--why]", 0, 1,
                              agilio_dump_flows, NULL);
-    unixctl_command_register("agilio/stats", "[-a]", 0, 1, agilio_stats,
-                             NULL);
+    unixctl_command_register("agilio/stats", "[-a] [--format=json]", 0, 2,
+                             agilio_stats, NULL);
     unixctl_command_register("agilio/dump-tracker", "[MAX]", 0, 1,
                              agilio_dump_tracker, NULL);
 }

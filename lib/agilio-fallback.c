@@ -7,8 +7,7 @@
  * datapath's own flows: of one that it carries itself, its counters are what
  * came by fallback or from a port that is not on the NIC.
  *
- * Both print tables (OVS's table.h), as text or, with --format=json, as one
- * JSON object per table and line.  Run in the main thread. */
+ * Both print tables (agilio-table.h).  Run in the main thread. */
 
 #include <config.h>
 
@@ -19,71 +18,16 @@
 #include "agilio-format.h"
 #include "agilio-nic.h"
 #include "agilio-shadow.h"
+#include "agilio-table.h"
 #include "dpif.h"
-#include "hash.h"
 #include "odp-util.h"
 #include "openvswitch/dynamic-string.h"
-#include "openvswitch/hmap.h"
-#include "openvswitch/json.h"
 #include "openvswitch/shash.h"
 #include "sset.h"
-#include "table.h"
 #include "unixctl.h"
 #include "util.h"
 
 #define DEFAULT_TOP 10
-
-/* ## ------ ##
- * ## Tables ##
- * ## ------ ## */
-
-/* Takes "--format=json" or "--format=text" off the arguments, wherever it
- * stands.  False, after an error reply, if it is another format. */
-static bool
-parse_format(struct unixctl_conn *conn, int *argc, const char *argv[],
-             struct table_style *style)
-{
-    int n = 1;
-
-    *style = table_style_default;
-    style->format = TF_TABLE;
-    for (int i = 1; i < *argc; i++) {
-        if (!strcmp(argv[i], "--format=json")) {
-            style->format = TF_JSON;
-        } else if (!strncmp(argv[i], "--format=", 9)
-                   && strcmp(argv[i], "--format=text")) {
-            unixctl_command_reply_error(conn, "the formats are text and "
-                                        "json");
-            return false;
-        } else if (strncmp(argv[i], "--format=", 9)) {
-            argv[n++] = argv[i];
-        }
-    }
-    *argc = n;
-    table_format_reset();       /* The next table is the first one. */
-    return true;
-}
-
-static void
-add_number(struct table *table, uint64_t n)
-{
-    table_add_cell(table)->json = json_integer_create(n);
-}
-
-static void
-add_text(struct table *table, const char *s)
-{
-    struct cell *cell = table_add_cell(table);
-
-    cell->text = xstrdup(s);
-}
-
-static void
-put_table(struct ds *ds, struct table *table, const struct table_style *style)
-{
-    table_format(table, style, ds);
-    table_destroy(table);
-}
 
 static void
 reply(struct unixctl_conn *conn, struct ds *ds)
@@ -135,7 +79,11 @@ agilio_reasons(struct unixctl_conn *conn, int argc, const char *argv[],
     struct table_style style;
     struct table table;
 
-    if (!parse_format(conn, &argc, argv, &style)) {
+    if (!agilio_table_format(conn, &argc, argv, &style)) {
+        return;
+    }
+    if (argc > 1) {
+        unixctl_command_reply_error(conn, "the only option is --format=json");
         return;
     }
     agilio_shadow_for_each(count_reason, &reasons);
@@ -149,10 +97,10 @@ agilio_reasons(struct unixctl_conn *conn, int argc, const char *argv[],
     table_add_column(&table, "reason");
     for (size_t i = 0; i < shash_count(&reasons); i++) {
         table_add_row(&table);
-        add_number(&table, (uintptr_t) nodes[i]->data);
-        add_text(&table, nodes[i]->name);
+        agilio_table_number(&table, (uintptr_t) nodes[i]->data);
+        agilio_table_text(&table, nodes[i]->name);
     }
-    put_table(&ds, &table, &style);
+    agilio_table_put(&ds, &table, &style);
     free(nodes);
     shash_destroy(&reasons);
     reply(conn, &ds);
@@ -248,14 +196,14 @@ put_loads(struct ds *ds, struct loads *loads, const char *what, size_t max,
     for (size_t i = 0; i < loads->n; i++) {
         if (i < max) {
             table_add_row(&table);
-            add_number(&table, loads->items[i].n_packets);
-            add_number(&table, loads->items[i].n_bytes);
-            add_text(&table, loads->items[i].name);
+            agilio_table_number(&table, loads->items[i].n_packets);
+            agilio_table_number(&table, loads->items[i].n_bytes);
+            agilio_table_text(&table, loads->items[i].name);
         }
         free(loads->items[i].name);
     }
     free(loads->items);
-    put_table(ds, &table, style);
+    agilio_table_put(ds, &table, style);
 }
 
 static char *
@@ -350,11 +298,11 @@ put_kinds(struct ds *ds, const struct table_style *style)
     for (int c = 0; map && c < AGILIO_N_COUNTERS; c++) {
         if (agilio_counter_kind(c) == AGILIO_KIND_FALLBACK) {
             table_add_row(&table);
-            add_number(&table, agilio_map_counter(map, c));
-            add_text(&table, agilio_counter_help(c));
+            agilio_table_number(&table, agilio_map_counter(map, c));
+            agilio_table_text(&table, agilio_counter_help(c));
         }
     }
-    put_table(ds, &table, style);
+    agilio_table_put(ds, &table, style);
 }
 
 static void
@@ -367,7 +315,7 @@ agilio_fallback(struct unixctl_conn *conn, int argc, const char *argv[],
     unsigned int max = DEFAULT_TOP;
     struct table_style style;
 
-    if (!parse_format(conn, &argc, argv, &style)) {
+    if (!agilio_table_format(conn, &argc, argv, &style)) {
         return;
     }
     if (argc < 2 || argc > 3 || strcmp(argv[1], "top")

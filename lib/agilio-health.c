@@ -17,6 +17,7 @@
 #include "agilio-nic.h"
 #include "agilio-residency.h"
 #include "agilio-shadow.h"
+#include "agilio-table.h"
 #include "netdev-agilio.h"
 #include "netdev-provider.h"
 #include "openvswitch/dynamic-string.h"
@@ -36,8 +37,10 @@ enum grade {
     FAIL,
 };
 
+/* The same twice: as text, and as a table for JSON. */
 struct report {
-    struct ds ds;
+    struct ds text;
+    struct table table;
     enum grade worst;
 };
 
@@ -63,11 +66,15 @@ say(struct report *report, enum grade grade, const char *remedy,
     va_start(args, format);
     text = xvasprintf(format, args);
     va_end(args);
-    ds_put_format(&report->ds, "NIC: %-55s ... [%s]\n", text,
+    ds_put_format(&report->text, "NIC: %-55s ... [%s]\n", text,
                   grade_name(grade));
     if (grade != PASS) {
-        ds_put_format(&report->ds, "    %s\n", remedy);
+        ds_put_format(&report->text, "    %s\n", remedy);
     }
+    table_add_row(&report->table);
+    agilio_table_text(&report->table, text);
+    agilio_table_text(&report->table, grade_name(grade));
+    agilio_table_text(&report->table, grade != PASS ? remedy : "");
     free(text);
     report->worst = MAX(report->worst, grade);
 }
@@ -258,43 +265,67 @@ check_statistics(struct report *report)
 }
 
 static void
-agilio_health(struct unixctl_conn *conn, int argc OVS_UNUSED,
-              const char *argv[] OVS_UNUSED, void *aux OVS_UNUSED)
+examine(struct report *report)
 {
-    struct report report = { .ds = DS_EMPTY_INITIALIZER, .worst = PASS };
-
-    ds_put_cstr(&report.ds, "SDN Health Report:\n------------------\n");
-    if (check_detected(&report)) {
+    ds_put_cstr(&report->text, "SDN Health Report:\n------------------\n");
+    if (check_detected(report)) {
         const struct agilio_map *map = agilio_nic_map();
 
-        say(&report, PASS, NULL, "ABI version supported (%d to %d)",
+        say(report, PASS, NULL, "ABI version supported (%d to %d)",
             agilio_from_le16(map->region->abi_min),
             agilio_from_le16(map->region->abi_max));
-        say(&report, agilio_nic_status() == AGILIO_NIC_ACTIVE ? PASS : WARN,
+        say(report, agilio_nic_status() == AGILIO_NIC_ACTIVE ? PASS : WARN,
             "flow-restore-wait is set, or vswitchd is not yet configured",
             "flow table taken over");
-        check_control(&report);
-        check_threads(&report, map->region);
-        check_ports(&report, map);
-        check_rings(&report, map);
-        check_fallback(&report, map);
-        check_flows(&report, map);
+        check_control(report);
+        check_threads(report, map->region);
+        check_ports(report, map);
+        check_rings(report, map);
+        check_fallback(report, map);
+        check_flows(report, map);
     }
-    check_representors(&report);
-    check_statistics(&report);
-    ds_put_format(&report.ds, "%-60s     [%s]\n",
-                  "Overall System State", grade_name(report.worst));
+    check_representors(report);
+    check_statistics(report);
+    ds_put_format(&report->text, "%-60s     [%s]\n",
+                  "Overall System State", grade_name(report->worst));
+}
 
-    if (report.worst == FAIL) {
-        unixctl_command_reply_error(conn, ds_cstr(&report.ds));
-    } else {
-        unixctl_command_reply(conn, ds_cstr(&report.ds));
+static void
+agilio_health(struct unixctl_conn *conn, int argc, const char *argv[],
+              void *aux OVS_UNUSED)
+{
+    struct report report = { .text = DS_EMPTY_INITIALIZER, .worst = PASS };
+    struct table_style style;
+
+    if (!agilio_table_format(conn, &argc, argv, &style)) {
+        return;
     }
-    ds_destroy(&report.ds);
+    if (argc > 1) {
+        unixctl_command_reply_error(conn, "the only option is --format=json");
+        return;
+    }
+    table_init(&report.table);
+    table_add_column(&report.table, "item");
+    table_add_column(&report.table, "grade");
+    table_add_column(&report.table, "remedy");
+    examine(&report);
+
+    if (style.format == TF_JSON) {
+        ds_clear(&report.text);
+        table_format(&report.table, &style, &report.text);
+    }
+    table_destroy(&report.table);
+    if (report.worst == FAIL) {
+        unixctl_command_reply_error(conn, ds_cstr(&report.text));
+    } else {
+        unixctl_command_reply(conn, ds_cstr(&report.text));
+    }
+    ds_destroy(&report.text);
 }
 
 void
 agilio_health_init(void)
 {
-    unixctl_command_register("agilio/health", "", 0, 0, agilio_health, NULL);
+    unixctl_command_register("agilio/health", "[--format=json]", 0, 1,
+                             agilio_health, NULL);
 }
