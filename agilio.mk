@@ -208,6 +208,8 @@ DOC_SOURCE += \
 	Documentation/agilio/vf.rst
 # Around both: scripts, and what packages put into /etc.
 dist_scripts_SCRIPTS += utilities/agilio-ctl
+completion_SCRIPTS += utilities/agilio-bashcomp.bash
+dist_pkgdata_DATA += utilities/agilio-grafana.json
 bin_SCRIPTS += \
 	utilities/agilio-exporter \
 	utilities/agilio-top \
@@ -222,6 +224,7 @@ FLAKE8_PYFILES += \
 	utilities/agilio-top \
 	utilities/agilio-trace
 EXTRA_DIST += \
+	utilities/agilio-bashcomp.bash \
 	utilities/agilio-exporter \
 	utilities/agilio-nic.default \
 	utilities/agilio-nicd.init \

@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# Completes the options of agilio-ctl, agilio-top, agilio-trace and
+# agilio-exporter in bash.  The commands "agilio/..." and "nic/..." of
+# ovs-appctl are completed by ovs-appctl's own completion, which asks the
+# daemons for them.
+
+_agilio() {
+    local word=${COMP_WORDS[COMP_CWORD]} words
+    case ${COMP_WORDS[0]##*/} in
+    agilio-ctl) words='start stop restart status check --with-ovs --help' ;;
+    agilio-top) words='--interval= --target= --once --json --help' ;;
+    agilio-exporter) words='--listen= --target= --help' ;;
+    agilio-trace)
+        words='--target= --help'
+        if [ "$COMP_CWORD" -eq 1 ]; then
+            words="$words $(ovs-vsctl --timeout=1 list-br 2>/dev/null)"
+        fi ;;
+    esac
+    COMPREPLY=($(compgen -W "$words" -- "$word"))
+    [[ ${COMPREPLY[0]-} != *= ]] || compopt -o nospace
+}
+
+complete -F _agilio agilio-ctl agilio-exporter agilio-top agilio-trace
