@@ -11,8 +11,8 @@
  * here, over any number of changes and restarts (agilio-tally.h).
  *
  * Who calls: netdev-offload-agilio.c (offload threads, revalidators), agilio.c
- * (revalidators), agilio-commands.c (main thread).  Everything is thread-safe.
- * Nothing but agilio_shadow_stop() waits for the NIC.
+ * (revalidators), agilio-dump.c, agilio-health.c (main thread).  Everything is
+ * thread-safe.  Nothing but agilio_shadow_stop() waits for the NIC.
  */
 
 #ifndef AGILIO_SHADOW_H

@@ -409,12 +409,25 @@ look(const ovs_u128 *ufid)
     return seen;
 }
 
+/* Whether 'reason' is in the table of agilio-residency.c. */
+static bool
+is_listed(const char *reason)
+{
+    for (size_t i = 0; agilio_residency_reasons[i].reason; i++) {
+        if (!strcmp(agilio_residency_reasons[i].reason, reason)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool
 is(const ovs_u128 *ufid, enum agilio_residency residency, const char *reason)
 {
     struct seen seen = look(ufid);
     bool ok = (seen.found && seen.residency == residency
-               && !strcmp(seen.reason, reason));
+               && !strcmp(seen.reason, reason)
+               && (residency != AGILIO_PENDING || is_listed(reason)));
 
     if (!ok) {
         printf("found %d residency %d reason '%s'\n", seen.found,
