@@ -196,16 +196,22 @@ dist_man_MANS += datapath/agilio/agilio-nicd.8
 
 # Our part of the manual.
 DOC_SOURCE += \
+	Documentation/agilio/commands.rst \
+	Documentation/agilio/configuration.rst \
 	Documentation/agilio/flows.rst \
 	Documentation/agilio/index.rst \
+	Documentation/agilio/install.rst \
 	Documentation/agilio/intro.rst \
+	Documentation/agilio/metrics.rst \
 	Documentation/agilio/packet.rst \
 	Documentation/agilio/reference-counters.rst \
 	Documentation/agilio/reference-names.rst \
 	Documentation/agilio/reference-reasons.rst \
+	Documentation/agilio/troubleshooting.rst \
 	Documentation/agilio/tunnels.rst \
 	Documentation/agilio/tutorial.rst \
 	Documentation/agilio/vf.rst
+
 # Around both: scripts, and what packages put into /etc.
 dist_scripts_SCRIPTS += utilities/agilio-ctl
 completion_SCRIPTS += utilities/agilio-bashcomp.bash

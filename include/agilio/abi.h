@@ -866,7 +866,7 @@ AGILIO_ASSERT_SIZE(struct agilio_action_set_nd_ext, 16);
  * ## --------- ##
  *
  * One 64-bit counter per row and worker, at counters_ofs.  A packet that was
- * received raises a HIT row each time that it finds a flow, and ends in
+ * received raises a HIT row for each lookup that finds a flow, and ends in
  * CARRIED or in exactly one FALLBACK or DROP row (what a flow recirculates and
  * outputs too, each copy).  What is CARRIED, and what is HOST_TX, may raise
  * DROP rows besides: one for the whole of it, or one for each copy that was
