@@ -8,7 +8,7 @@
  * made without it; an operator who asks why a flow is not on the NIC may well
  * ask about one of these.  So the datapaths are asked too.
  *
- * Called by agilio-commands.c, in the main thread.
+ * Called by agilio-commands.c and agilio-fallback.c, in the main thread.
  */
 
 #include <config.h>

@@ -3,9 +3,9 @@
 /* "ovs-appctl agilio/reasons", "ovs-appctl agilio/fallback top": why the host
  * carries what it carries, and what that is.
  *
- * Reasons are those of the shadow.  What the host carries is read from the
- * datapath's own flows: of one that it carries itself, its counters are what
- * came by fallback or from a port that is not on the NIC.
+ * Reasons are those of agilio/dump-flows --why.  What the host carries is read
+ * from the datapath's own flows: of one that it carries itself, its counters
+ * are what came by fallback or from a port that is not on the NIC.
  *
  * Both print tables (agilio-table.h).  Run in the main thread. */
 
@@ -15,9 +15,9 @@
 
 #include <stdlib.h>
 
+#include "agilio-dump.h"
 #include "agilio-format.h"
 #include "agilio-nic.h"
-#include "agilio-shadow.h"
 #include "agilio-table.h"
 #include "dpif.h"
 #include "odp-util.h"
@@ -47,12 +47,9 @@ count_reason(const struct agilio_shadow_flow *flow, void *reasons)
     struct shash_node *node;
 
     if (flow->residency != AGILIO_RESIDENT) {
-        const char *reason = flow->reason ? flow->reason
-                             : "waits for the NIC or for a port";
-
-        node = shash_find(reasons, reason);
+        node = shash_find(reasons, flow->reason);
         if (!node) {
-            node = shash_add(reasons, reason, NULL);
+            node = shash_add(reasons, flow->reason, NULL);
         }
         node->data = (void *) ((uintptr_t) node->data + 1);
     }
@@ -86,7 +83,7 @@ agilio_reasons(struct unixctl_conn *conn, int argc, const char *argv[],
         unixctl_command_reply_error(conn, "the only option is --format=json");
         return;
     }
-    agilio_shadow_for_each(count_reason, &reasons);
+    agilio_dump_for_each(count_reason, &reasons);
     nodes = shash_sort(&reasons);
     if (shash_count(&reasons)) {
         qsort(nodes, shash_count(&reasons), sizeof *nodes, compare_reasons);
