@@ -14,6 +14,7 @@
  */
 
 #include <linux/openvswitch.h>
+#include <net/dst_metadata.h>
 #include <net/netlink.h>
 
 #include "actions.h"
@@ -23,16 +24,27 @@
 static const char *translate_list(struct agk_translation *t,
 				  const struct nlattr *actions, int len);
 
-void agk_put_action(struct agk_translation *t, enum agilio_action_type type,
-		    void *action, size_t len)
+void agk_put_action_with(struct agk_translation *t,
+			 enum agilio_action_type type, void *action, size_t len,
+			 const void *rest, size_t n)
 {
+	static const u8 zeros[4];
+	size_t padded = ALIGN(n, 4);
 	const struct agilio_action head = {
 		.type = agilio_to_le16(type),
-		.len = agilio_to_le16(len),
+		.len = agilio_to_le16(len + padded),
 	};
 
 	memcpy(action, &head, sizeof(head));
 	agilio_put_bytes(&t->program, action, len);
+	agilio_put_bytes(&t->program, rest, n);
+	agilio_put_bytes(&t->program, zeros, padded - n);
+}
+
+void agk_put_action(struct agk_translation *t, enum agilio_action_type type,
+		    void *action, size_t len)
+{
+	agk_put_action_with(t, type, action, len, NULL, 0);
 }
 
 /* ## ---------------- ##
@@ -45,18 +57,52 @@ static const char *count_way(struct agk_translation *t)
 	return ++t->n_ways > AGILIO_MAX_OUTPUTS ? "size: outputs" : NULL;
 }
 
-static const char *translate_output(struct agk_translation *t, u32 port_no)
+/* Sets the length of the action at 'start', a block that ends here. */
+static void end_block(struct agk_translation *t, u8 *start)
 {
-	struct agk_repr *r = agk_repr_of(ovs_offload_port_dev(t->dp, port_no));
-	struct agilio_action_output output = { 0 };
+	agilio_le16 len = agilio_to_le16(t->program.p - start);
 
-	if (!r || r->nic != t->nic) {
-		t->for_host = true;
-		return "output: host port";
+	if (!t->program.bad)
+		memcpy(start + offsetof(struct agilio_action, len), &len,
+		       sizeof(len));
+}
+
+/* What is in the tunnel is a copy, unless nothing comes after it. */
+static const char *output_to_tunnel(struct agk_translation *t,
+				    const struct net_device *dev, bool last)
+{
+	struct agilio_action_clone clone = { { 0 } };
+	u8 *start = t->program.p;
+	const char *why;
+
+	if (last)
+		return agk_translate_push(t, dev);
+	agk_put_action(t, AGILIO_ACTION_CLONE, &clone, sizeof(clone));
+	why = agk_translate_push(t, dev);
+	end_block(t, start);
+	return why ? why : count_way(t);
+}
+
+static const char *translate_output(struct agk_translation *t, u32 port_no,
+				    bool last)
+{
+	const struct net_device *dev = ovs_offload_port_dev(t->dp, port_no);
+	struct agk_repr *r = agk_repr_of(dev);
+	struct agilio_action_output output = { { 0 } };
+	const char *why;
+
+	if (r && r->nic == t->nic) {
+		output.port = agilio_to_le32(r->port);
+		agk_put_action(t, AGILIO_ACTION_OUTPUT, &output,
+			       sizeof(output));
+		return count_way(t);
 	}
-	output.port = agilio_to_le32(r->port);
-	agk_put_action(t, AGILIO_ACTION_OUTPUT, &output, sizeof(output));
-	return count_way(t);
+	if (dev && t->tun_info) {
+		why = output_to_tunnel(t, dev, last);
+		return why ? why : count_way(t);
+	}
+	t->for_host = true;
+	return "output: host port";
 }
 
 static const char *translate_recirc(struct agk_translation *t, u32 recirc_id)
@@ -76,17 +122,13 @@ static const char *translate_block(struct agk_translation *t, u8 *start,
 				   const struct nlattr *actions, int len)
 {
 	const char *why;
-	agilio_le16 le;
 
 	if (t->depth == AGILIO_MAX_NESTING)
 		return "size: nesting";
 	t->depth++;
 	why = translate_list(t, actions, len);
 	t->depth--;
-	le = agilio_to_le16(t->program.p - start);
-	if (!t->program.bad)
-		memcpy(start + offsetof(struct agilio_action, len), &le,
-		       sizeof(le));
+	end_block(t, start);
 	return why ? why : count_way(t);
 }
 
@@ -145,12 +187,24 @@ static const char *translate_pop_vlan(struct agk_translation *t)
 	return NULL;
 }
 
+/* The only set without mask that there is. */
+static const char *translate_set_tunnel(struct agk_translation *t,
+					const struct nlattr *nested)
+{
+	const struct ovs_tunnel_info *tunnel = nla_data(nested);
+
+	if (nla_type(nested) != OVS_KEY_ATTR_TUNNEL_INFO)
+		return "action: set unknown";
+	t->tun_info = &tunnel->tun_dst->u.tun_info;
+	return NULL;
+}
+
 static const char *translate_action(struct agk_translation *t,
-				    const struct nlattr *a)
+				    const struct nlattr *a, bool last)
 {
 	switch (nla_type(a)) {
 	case OVS_ACTION_ATTR_OUTPUT:
-		return translate_output(t, nla_get_u32(a));
+		return translate_output(t, nla_get_u32(a), last);
 	case OVS_ACTION_ATTR_USERSPACE:
 		t->for_host = true;
 		return "action: userspace";
@@ -164,6 +218,8 @@ static const char *translate_action(struct agk_translation *t,
 		return translate_push_vlan(t, nla_data(a));
 	case OVS_ACTION_ATTR_POP_VLAN:
 		return translate_pop_vlan(t);
+	case OVS_ACTION_ATTR_SET:
+		return translate_set_tunnel(t, nla_data(a));
 	case OVS_ACTION_ATTR_SET_MASKED:
 	case OVS_ACTION_ATTR_SET_TO_MASKED:
 		return agk_translate_set(t, a);
@@ -185,7 +241,7 @@ static const char *translate_list(struct agk_translation *t,
 	int left;
 
 	nla_for_each_attr(a, actions, len, left) {
-		const char *why = translate_action(t, a);
+		const char *why = translate_action(t, a, nla_is_last(a, left));
 
 		if (t->for_host)
 			return why;
@@ -198,7 +254,7 @@ enum agk_verdict agk_translate_actions(struct agk_nic *nic,
 				       const struct datapath *dp,
 				       const struct sw_flow_actions *acts,
 				       u8 *program, size_t *len,
-				       const char **reason)
+				       const char **reason, bool *moves)
 {
 	struct agk_translation t = {
 		.nic = nic,
@@ -210,5 +266,6 @@ enum agk_verdict agk_translate_actions(struct agk_nic *nic,
 	if (!*reason && t.program.bad)
 		*reason = "size: program";
 	*len = t.program.p - program;
+	*moves = t.moves;
 	return !*reason ? AGK_ON_NIC : t.for_host ? AGK_FOR_HOST : AGK_UNABLE;
 }

@@ -8,6 +8,7 @@
  *                 the one that a guest has of a virtual function
  *     rx.c        packets from the NIC
  *     flow.c      what is on the NIC: a copy of openvswitch.ko's flows
+ *     tunnel.c    tunnels: their endpoints, and the way into them
  *     match.c     sw_flow key and mask become the NIC's
  *     actions.c, set.c   sw_flow actions become a program for the NIC
  *
@@ -61,6 +62,31 @@ enum agk_counter {
 
 struct agk_repr;
 
+/* A tunnel device that takes the metadata from each packet. */
+struct agk_tunnel {
+	u32 type;			/* enum agilio_tunnel_type. */
+	__be16 port;			/* UDP; of GRE, 0. */
+};
+
+/* Where a tunnel ends: a flow of our own. */
+struct agk_endpoint {
+	u32 in_port, tunnel_port;	/* Port ids. */
+	struct agk_tunnel tunnel;
+	__be32 local;
+	u8 mac[6];
+	u32 id;				/* Flow id; what is before is its key. */
+};
+
+#define AGK_MAX_ENDPOINTS 64
+
+/* Where a flow is translated. */
+struct agk_scratch {
+	struct agilio_key key, mask;
+	u8 program[AGILIO_MAX_PROGRAM] __aligned(8);
+	u8 body[AGILIO_MAX_MSG];	/* Of a FLOW_PUT. */
+	size_t len;
+};
+
 struct agk_ctl {
 	struct mutex mutex;
 	struct agilio_ring_end request, reply;
@@ -104,6 +130,8 @@ struct agk_nic {
 	struct napi_struct napi;
 
 	struct ida ids;			/* Flow ids. */
+	struct agk_endpoint endpoints[AGK_MAX_ENDPOINTS];	/* With rtnl. */
+	u32 n_endpoints;
 
 	atomic64_t counts[AGK_N_COUNTERS];
 };
@@ -182,6 +210,22 @@ void agk_flows_exit(void);
 void agk_flows_nic_up(struct agk_nic *nic);
 void agk_flows_nic_down(struct agk_nic *nic);
 
+/* Translates flows again that depend on more than ports. */
+void agk_flows_poll(struct agk_nic *nic);
+/* A free flow id, or a negative errno. */
+int agk_flow_id(struct agk_nic *nic);
+/* Makes scratch's body of its key, mask and 'len' bytes of program.  False if
+ * it is too large.
+ */
+bool agk_make_flow_put(struct agk_scratch *scratch, u32 id, size_t len);
+
+/* ## tunnel.c ## */
+
+/* Whether a device is a tunnel that the NIC can do. */
+bool agk_tunnel_of(const struct net_device *dev, struct agk_tunnel *tunnel);
+/* Makes the NIC's endpoints those that there are.  Takes rtnl. */
+void agk_endpoints_update(struct agk_nic *nic);
+
 /* ## match.c, actions.c ## */
 
 struct datapath;
@@ -199,12 +243,13 @@ const char *agk_translate_match(const struct sw_flow *flow, u32 in_port,
 				struct agilio_key *key,
 				struct agilio_key *mask);
 /* Writes a program of up to AGILIO_MAX_PROGRAM bytes and its length; if it is
- * not AGK_ON_NIC, '*reason' says why.  With ovs_mutex.
+ * not AGK_ON_NIC, '*reason' says why.  '*moves': it may become another one
+ * without any change of the flow or of ports.  With ovs_mutex.
  */
 enum agk_verdict agk_translate_actions(struct agk_nic *nic,
 				       const struct datapath *dp,
 				       const struct sw_flow_actions *acts,
 				       u8 *program, size_t *len,
-				       const char **reason);
+				       const char **reason, bool *moves);
 
 #endif /* agk.h */

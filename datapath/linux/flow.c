@@ -26,18 +26,18 @@ struct agk_flow {
 	struct agk_nic *nic;
 	u32 id;
 	bool there;			/* On the NIC. */
+	bool moves;			/* To be translated by the poll. */
 	u64 packets, bytes;		/* Handed on already. */
 	void *body;			/* As last put: of FLOW_PUT. */
 	size_t len;
 };
 
-/* Where a flow is translated; with ovs_mutex. */
-static struct {
-	struct agilio_key key, mask;
-	u8 program[AGILIO_MAX_PROGRAM] __aligned(8);
-	u8 body[AGILIO_MAX_MSG];
-	size_t len;
-} scratch;
+static struct agk_scratch scratch;	/* With ovs_mutex. */
+
+/* The NIC that carries tunnels.  If there are several, the others give what
+ * comes out of one to the host.
+ */
+static struct agk_nic *tunnel_nic;
 
 /* ## -------- ##
  * ## Counting ##
@@ -96,19 +96,15 @@ static void put_words(struct agilio_writer *w, const void *from, u64 map)
 			agilio_put_bytes(w, &words[i], sizeof(words[i]));
 }
 
-/* Makes the body of FLOW_PUT of scratch's key, mask and 'len' bytes of
- * program.  False if that is too large.
- */
-static bool make_body(u32 id, size_t len)
+bool agk_make_flow_put(struct agk_scratch *sc, u32 id, size_t len)
 {
-	const u64 *mask = (const u64 *)&scratch.mask;
+	const u64 *mask = (const u64 *)&sc->mask;
 	struct agilio_flow_put put = {
 		.id = agilio_to_le32(id),
 		.program_len = agilio_to_le16(len),
 	};
 	struct agilio_writer w = {
-		scratch.body,
-		scratch.body + AGILIO_MAX_MSG - sizeof(struct agilio_msg),
+		sc->body, sc->body + AGILIO_MAX_MSG - sizeof(struct agilio_msg),
 		false
 	};
 	u64 map = 0;
@@ -120,10 +116,10 @@ static bool make_body(u32 id, size_t len)
 	put.n_words = agilio_to_le16(hweight64(map));
 	put.map = agilio_to_le64(map);
 	agilio_put_bytes(&w, &put, sizeof(put));
-	put_words(&w, &scratch.key, map);
-	put_words(&w, &scratch.mask, map);
-	agilio_put_bytes(&w, scratch.program, len);
-	scratch.len = w.p - scratch.body;
+	put_words(&w, &sc->key, map);
+	put_words(&w, &sc->mask, map);
+	agilio_put_bytes(&w, sc->program, len);
+	sc->len = w.p - sc->body;
 	return !w.bad;
 }
 
@@ -140,24 +136,24 @@ static size_t make_to_host(enum agilio_fallback reason)
 	return sizeof(a);
 }
 
-/* Into scratch, as flow 'id'.  False if it cannot be on the NIC at all. */
+/* Into scratch.  False if it cannot be on the NIC at all. */
 static bool translate(const struct datapath *dp, const struct sw_flow *flow,
-		      struct agk_repr *in, u32 id)
+		      u32 in_port, struct agk_flow *f)
 {
 	const struct sw_flow_actions *acts =
 		rcu_dereference_raw(flow->sf_acts);
-	struct agk_nic *nic = in->nic;
+	struct agk_nic *nic = f->nic;
 	const char *reason;
 	size_t len;
 
-	reason = agk_translate_match(flow, in->port, &scratch.key,
+	reason = agk_translate_match(flow, in_port, &scratch.key,
 				     &scratch.mask);
 	if (reason) {
 		agk_count(nic, AGK_COUNTER_flows_unable);
 		return false;
 	}
 	switch (agk_translate_actions(nic, dp, acts, scratch.program, &len,
-				      &reason)) {
+				      &reason, &f->moves)) {
 	case AGK_ON_NIC:
 		agk_count(nic, AGK_COUNTER_flows_on_nic);
 		break;
@@ -170,7 +166,7 @@ static bool translate(const struct datapath *dp, const struct sw_flow *flow,
 		len = make_to_host(AGILIO_FALLBACK_UNABLE);
 		break;
 	}
-	return make_body(id, len);
+	return agk_make_flow_put(&scratch, f->id, len);
 }
 
 /* ## ---------- ##
@@ -198,14 +194,20 @@ static void flow_free(void *offload)
 	kfree(f);
 }
 
+int agk_flow_id(struct agk_nic *nic)
+{
+	return nic->max_flows ? ida_alloc_max(&nic->ids, nic->max_flows - 1,
+					      GFP_KERNEL) : -ENOSPC;
+}
+
 static struct agk_flow *flow_alloc(struct agk_nic *nic)
 {
 	struct agk_flow *f = kzalloc(sizeof(*f), GFP_KERNEL);
 	int id;
 
-	if (!f || !nic->max_flows)
+	if (!f)
 		goto error;
-	id = ida_alloc_max(&nic->ids, nic->max_flows - 1, GFP_KERNEL);
+	id = agk_flow_id(nic);
 	if (id < 0)
 		goto error;
 	f->nic = nic;
@@ -247,33 +249,43 @@ static bool send(struct agk_flow *f)
 	return true;
 }
 
-/* The representor that is the flow's in_port, if its NIC takes flows. */
-static struct agk_repr *find_in_port(const struct datapath *dp,
-				     const struct sw_flow *flow)
+/* The NIC that a flow is for, and its in_port there; NULL if there is none. */
+static struct agk_nic *find_nic(const struct datapath *dp,
+				const struct sw_flow *flow, u32 *in_port)
 {
-	struct agk_repr *r =
-		agk_repr_of(ovs_offload_port_dev(dp, flow->key.phy.in_port));
+	struct net_device *dev = ovs_offload_port_dev(dp,
+						      flow->key.phy.in_port);
+	struct agk_repr *r = agk_repr_of(dev);
+	struct agk_nic *nic = r ? r->nic : NULL;
+	struct agk_tunnel tunnel;
 
-	return r && READ_ONCE(r->nic->flows_on) ? r : NULL;
+	if (r) {
+		*in_port = r->port;
+	} else if (agk_tunnel_of(dev, &tunnel)) {
+		*in_port = AGILIO_PORT_HOST | dev->ifindex;
+		nic = tunnel_nic;
+	}
+	return nic && READ_ONCE(nic->flows_on) ? nic : NULL;
 }
 
 static void flow_put(struct datapath *dp, struct sw_flow *flow)
 {
-	struct agk_repr *in = find_in_port(dp, flow);
+	u32 in_port;
+	struct agk_nic *nic = find_nic(dp, flow, &in_port);
 	struct agk_flow *f = flow->offload;
 
-	if (f && (!in || in->nic != f->nic)) {
+	if (f && nic != f->nic) {
 		ovs_offload_flow_del(flow);
 		f = NULL;
 	}
-	if (!in)
+	if (!nic)
 		return;
 	if (!f) {
-		f = flow_alloc(in->nic);
+		f = flow_alloc(nic);
 		if (!f)
 			return;
 	}
-	if (translate(dp, flow, in, f->id) && send(f))
+	if (translate(dp, flow, in_port, f) && send(f))
 		WRITE_ONCE(flow->offload, f);
 	else if (flow->offload)
 		ovs_offload_flow_del(flow);
@@ -283,7 +295,16 @@ static void flow_put(struct datapath *dp, struct sw_flow *flow)
 
 static bool is_port(const struct net_device *dev)
 {
-	return agk_repr_of(dev);
+	struct agk_tunnel tunnel;
+
+	return agk_repr_of(dev) || agk_tunnel_of(dev, &tunnel);
+}
+
+static bool moves(const void *offload)
+{
+	const struct agk_flow *f = offload;
+
+	return f->moves;
 }
 
 static const struct ovs_offload_ops ops = {
@@ -307,13 +328,21 @@ void agk_flows_exit(void)
 void agk_flows_nic_up(struct agk_nic *nic)
 {
 	WRITE_ONCE(nic->flows_on, true);
-	ovs_offload_refresh();
+	cmpxchg(&tunnel_nic, NULL, nic);
+	ovs_offload_refresh(NULL);
 }
 
 void agk_flows_nic_down(struct agk_nic *nic)
 {
 	if (READ_ONCE(nic->flows_on)) {
 		WRITE_ONCE(nic->flows_on, false);
-		ovs_offload_refresh();
+		cmpxchg(&tunnel_nic, nic, NULL);
+		ovs_offload_refresh(NULL);
 	}
+}
+
+void agk_flows_poll(struct agk_nic *nic)
+{
+	if (READ_ONCE(tunnel_nic) == nic)
+		ovs_offload_refresh(moves);
 }

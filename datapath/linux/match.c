@@ -17,6 +17,7 @@
  */
 
 #include <linux/if_ether.h>
+#include <net/ip_tunnels.h>
 
 #include "agk.h"
 #include "flow.h"
@@ -86,6 +87,26 @@ static const struct copy numbers[] = {
 	COPY(phy.skb_mark, md.pkt_mark),
 };
 
+/* Of a tunnel; the addresses are a union as well. */
+static const struct copy of_tunnel[] = {
+	COPY(tun_key.tun_id, md.tunnel.id),
+	COPY(tun_key.tos, md.tunnel.tos),
+	COPY(tun_key.ttl, md.tunnel.ttl),
+	COPY(tun_key.tp_src, md.tunnel.tp_src),
+	COPY(tun_key.tp_dst, md.tunnel.tp_dst),
+	COPY(tun_opts_len, md.tunnel.opts_len),
+};
+
+static const struct copy of_tunnel_ipv4[] = {
+	COPY(tun_key.u.ipv4.src, md.tunnel.ip_src),
+	COPY(tun_key.u.ipv4.dst, md.tunnel.ip_dst),
+};
+
+static const struct copy of_tunnel_ipv6[] = {
+	COPY(tun_key.u.ipv6.src, md.tunnel.ipv6_src),
+	COPY(tun_key.u.ipv6.dst, md.tunnel.ipv6_dst),
+};
+
 /* 0 in every packet on the NIC. */
 static const struct {
 	u16 ofs, size;
@@ -98,9 +119,7 @@ static const struct {
 	ABSENT(ct_zone, "ct_zone"),
 	ABSENT(ct_orig_proto, "ct_tuple"),
 	ABSENT(ct, "ct"),
-	ABSENT(tun_proto, "tunnel"),
 	ABSENT(tun_key, "tunnel"),
-	ABSENT(tun_opts_len, "tunnel"),
 	ABSENT(tun_opts, "tunnel"),
 #undef ABSENT
 };
@@ -161,6 +180,60 @@ static const char *carry_frag(struct match *m)
 	return NULL;
 }
 
+/* Flags of a tunnel's metadata, there and in OVS (FLOW_TNL_F_*). */
+static const struct {
+	__be16 flag;
+	u16 ours;
+} tunnel_flags[] = {
+	{ TUNNEL_OAM, 1 << 0 },
+	{ TUNNEL_DONT_FRAGMENT, 1 << 1 },
+	{ TUNNEL_CSUM, 1 << 2 },
+	{ TUNNEL_KEY, 1 << 3 },
+};
+
+static void carry_tunnel_flags(struct match *m)
+{
+	const struct sw_flow_key *key = (const void *)m->flow;
+	u16 flags = 0, bits = 0;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(tunnel_flags); i++) {
+		__be16 flag = tunnel_flags[i].flag;
+
+		if (m->left.tun_key.tun_flags & flag) {
+			bits |= tunnel_flags[i].ours;
+			if (key->tun_key.tun_flags & flag)
+				flags |= tunnel_flags[i].ours;
+		}
+		m->left.tun_key.tun_flags &= ~flag;
+	}
+	/* It says no more than that there are options. */
+	m->left.tun_key.tun_flags &= ~TUNNEL_GENEVE_OPT;
+	m->key->md.tunnel.flags = agilio_to_le16(flags);
+	m->mask->md.tunnel.flags = agilio_to_le16(bits);
+}
+
+static void carry_tunnel(struct match *m)
+{
+	const struct sw_flow_key *key = (const void *)m->flow;
+	struct copy opts = {
+		TUN_METADATA_OFFSET(key->tun_opts_len),
+		offsetof(struct agilio_key, tun_opts), key->tun_opts_len,
+	};
+
+	m->left.tun_proto = 0;
+	if (!key->tun_proto)
+		return;
+	carry_tunnel_flags(m);
+	carry(m, of_tunnel, ARRAY_SIZE(of_tunnel));
+	if (key->tun_proto == AF_INET)
+		carry(m, of_tunnel_ipv4, ARRAY_SIZE(of_tunnel_ipv4));
+	else
+		carry(m, of_tunnel_ipv6, ARRAY_SIZE(of_tunnel_ipv6));
+	if (opts.size <= AGILIO_MAX_TUNNEL_OPTS)
+		carry(m, &opts, 1);
+}
+
 /* What the Ethernet type makes of the union. */
 static void carry_network(struct match *m)
 {
@@ -219,6 +292,7 @@ const char *agk_translate_match(const struct sw_flow *flow, u32 in_port,
 	key->md.in_port = agilio_to_le32(in_port);
 	mask->md.in_port = agilio_to_le32(U32_MAX);
 
+	carry_tunnel(&m);
 	carry_numbers(&m);
 	carry_network(&m);
 	reason = carry_frag(&m);

@@ -82,8 +82,10 @@ void ovs_offload_flow_del(struct sw_flow *flow)
 }
 EXPORT_SYMBOL_GPL(ovs_offload_flow_del);
 
-static void each_flow(struct datapath *dp,
-		      void (*f)(struct datapath *dp, struct sw_flow *flow))
+typedef void flow_function(struct datapath *dp, struct sw_flow *flow);
+typedef bool flow_test(const void *offload);
+
+static void each_flow(struct datapath *dp, flow_function *f, flow_test *which)
 {
 	struct table_instance *ti = ovsl_dereference(dp->table.ti);
 	int i;
@@ -93,12 +95,12 @@ static void each_flow(struct datapath *dp,
 
 		hlist_for_each_entry(flow, &ti->buckets[i],
 				     flow_table.node[ti->node_ver])
-			f(dp, flow);
+			if (!which || (flow->offload && which(flow->offload)))
+				f(dp, flow);
 	}
 }
 
-static void each_flow_of_all(void (*f)(struct datapath *dp,
-				       struct sw_flow *flow))
+static void each_flow_of_all(flow_function *f, flow_test *which)
 {
 	struct net *net;
 
@@ -108,7 +110,7 @@ static void each_flow_of_all(void (*f)(struct datapath *dp,
 		struct datapath *dp;
 
 		list_for_each_entry(dp, &ovs_net->dps, list_node)
-			each_flow(dp, f);
+			each_flow(dp, f, which);
 	}
 	up_read(&net_rwsem);
 }
@@ -127,7 +129,7 @@ static void del(struct datapath *dp, struct sw_flow *flow)
 static void vport_changed(struct vport *vport)
 {
 	if (ovs_ops && ovs_ops->is_port(vport->dev))
-		each_flow(vport->dp, ovs_offload_flow_put);
+		each_flow(vport->dp, ovs_offload_flow_put, NULL);
 }
 
 void ovs_offload_vport_new(struct vport *vport)
@@ -193,7 +195,7 @@ int ovs_offload_register(const struct ovs_offload_ops *ops)
 		err = -EBUSY;
 	} else {
 		WRITE_ONCE(ovs_ops, ops);
-		each_flow_of_all(ovs_offload_flow_put);
+		each_flow_of_all(ovs_offload_flow_put, NULL);
 	}
 	ovs_unlock();
 	return err;
@@ -204,18 +206,18 @@ void ovs_offload_unregister(const struct ovs_offload_ops *ops)
 {
 	ovs_lock();
 	if (ovs_ops == ops) {
-		each_flow_of_all(del);
+		each_flow_of_all(del, NULL);
 		WRITE_ONCE(ovs_ops, NULL);
 	}
 	ovs_unlock();
 }
 EXPORT_SYMBOL_GPL(ovs_offload_unregister);
 
-void ovs_offload_refresh(void)
+void ovs_offload_refresh(bool (*which)(const void *offload))
 {
 	ovs_lock();
 	if (ovs_ops)
-		each_flow_of_all(ovs_offload_flow_put);
+		each_flow_of_all(ovs_offload_flow_put, which);
 	ovs_unlock();
 }
 EXPORT_SYMBOL_GPL(ovs_offload_refresh);

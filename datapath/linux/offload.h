@@ -77,10 +77,10 @@ struct ovs_offload_ops {
 int ovs_offload_register(const struct ovs_offload_ops *ops);
 /* All flows are off the NIC when this returns. */
 void ovs_offload_unregister(const struct ovs_offload_ops *ops);
-/* Puts every flow again: what they depend on has changed.  May sleep; takes
- * ovs_mutex.
+/* Puts every flow again: what they depend on has changed.  With 'which', only
+ * offloaded ones of which that is true.  May sleep; takes ovs_mutex.
  */
-void ovs_offload_refresh(void);
+void ovs_offload_refresh(bool (*which)(const void *offload));
 
 /* What the NIC has made of a packet that the host is to take up. */
 struct ovs_offload_resume {

@@ -225,6 +225,10 @@ static void watch(struct work_struct *work)
 		nic->port_seq = seq;
 		agk_reprs_update(nic);
 	}
+	if (agk_is_pf(nic)) {
+		agk_endpoints_update(nic);
+		agk_flows_poll(nic);
+	}
 	mod_delayed_work(system_wq, &nic->watch, AGK_WATCH);
 }
 
@@ -310,6 +314,7 @@ static void remove(struct pci_dev *pdev)
 	WRITE_ONCE(nic->closing, true);
 	cancel_delayed_work_sync(&nic->watch);
 	agk_flows_nic_down(nic);
+	agk_endpoints_update(nic);
 	agk_reprs_remove(nic);
 	agk_ctl_close(nic);
 	close_vectors(nic);

@@ -12,6 +12,7 @@
  */
 
 #include <linux/etherdevice.h>
+#include <net/ip_tunnels.h>
 
 #include "agk.h"
 #include "offload.h"
@@ -22,7 +23,33 @@ struct record {
 	bool resumed;
 	u32 cut;
 	struct agilio_metadata md;
+	u8 opts[AGILIO_MAX_TUNNEL_OPTS];	/* md.tunnel.opts_len of them. */
 };
+
+/* struct ip_tunnel_info has its options behind it. */
+struct tunnel_info {
+	struct ip_tunnel_info info;
+	u8 opts[AGILIO_MAX_TUNNEL_OPTS];
+};
+
+/* Reads 'meta_len' bytes of metadata, and says if they make sense. */
+static bool read_meta(struct agk_repr *r, u32 meta_len, struct record *rec)
+{
+	const u32 ofs = sizeof(struct agilio_desc);
+	u32 in_port, n;
+
+	if (meta_len < sizeof(rec->md))
+		return false;
+	agilio_ring_read(&r->to_host, ofs, &rec->md, sizeof(rec->md));
+	n = rec->md.tunnel.opts_len;
+	in_port = agilio_from_le32(rec->md.in_port);
+	if (meta_len != sizeof(rec->md) + n || n > sizeof(rec->opts) || n % 4 ||
+	    rec->md.packet_type ||
+	    (in_port != r->port && !(in_port & AGILIO_PORT_HOST)))
+		return false;
+	agilio_ring_read(&r->to_host, ofs + sizeof(rec->md), rec->opts, n);
+	return true;
+}
 
 /* Reads descriptor and metadata of a record of 'len' bytes. */
 static bool look(struct agk_repr *r, u32 len, struct record *rec)
@@ -43,13 +70,11 @@ static bool look(struct agk_repr *r, u32 len, struct record *rec)
 	}
 	if (rec->frame_ofs + ETH_HLEN > len ||
 	    rec->frame_len > AGILIO_MAX_FRAME || rec->cut > rec->frame_len ||
-	    (rec->resumed ? meta_len != sizeof(rec->md) : meta_len || flags)) {
+	    (!rec->resumed && (meta_len || flags)) ||
+	    (rec->resumed && !read_meta(r, meta_len, rec))) {
 		agk_count(r->nic, AGK_COUNTER_rx_bad);
 		return false;
 	}
-	if (rec->resumed)
-		agilio_ring_read(&r->to_host, sizeof(desc), &rec->md,
-				 sizeof(rec->md));
 	return true;
 }
 
@@ -68,19 +93,70 @@ static struct sk_buff *read_frame(struct agk_repr *r, const struct record *rec)
 	return skb;
 }
 
+static __be16 tunnel_flags(const struct record *rec)
+{
+	u16 flags = agilio_from_le16(rec->md.tunnel.flags);
+
+	/* FLOW_TNL_F_*, as in match.c. */
+	return (flags & 1 << 0 ? TUNNEL_OAM : 0) |
+	       (flags & 1 << 2 ? TUNNEL_CSUM : 0) |
+	       (flags & 1 << 3 ? TUNNEL_KEY : 0) |
+	       (rec->md.tunnel.opts_len ? TUNNEL_GENEVE_OPT : 0);
+}
+
+/* The tunnel that a packet came out of; NULL if there was none. */
+static struct ip_tunnel_info *tunnel_info(const struct record *rec,
+					  struct tunnel_info *t)
+{
+	const struct agilio_tunnel *from = &rec->md.tunnel;
+	struct ip_tunnel_key *key = &t->info.key;
+
+	if (!(agilio_from_le32(rec->md.in_port) & AGILIO_PORT_HOST))
+		return NULL;
+	memset(&t->info, 0, sizeof(t->info));
+	key->tun_id = (__force __be64)from->id;
+	key->u.ipv4.src = (__force __be32)from->ip_src;
+	key->u.ipv4.dst = (__force __be32)from->ip_dst;
+	key->tun_flags = tunnel_flags(rec);
+	key->tos = from->tos;
+	key->ttl = from->ttl;
+	key->tp_src = (__force __be16)from->tp_src;
+	key->tp_dst = (__force __be16)from->tp_dst;
+	t->info.options_len = from->opts_len;
+	memcpy(ip_tunnel_info_opts(&t->info), rec->opts, from->opts_len);
+	return &t->info;
+}
+
+/* The device that the packet is now from. */
+static struct net_device *in_dev(struct agk_repr *r, const struct record *rec)
+{
+	u32 in_port = agilio_from_le32(rec->md.in_port);
+
+	return in_port & AGILIO_PORT_HOST ?
+	       dev_get_by_index_rcu(dev_net(r->dev),
+				    in_port & ~AGILIO_PORT_HOST) : r->dev;
+}
+
 static void resume(struct agk_repr *r, const struct record *rec,
 		   struct sk_buff *skb)
 {
+	struct tunnel_info tunnel;
 	const struct ovs_offload_resume how = {
 		.recirc_id = agilio_from_le32(rec->md.recirc_id),
 		.dp_hash = agilio_from_le32(rec->md.dp_hash),
 		.cutlen = rec->cut ? rec->frame_len - rec->cut : U32_MAX,
+		.tun_info = tunnel_info(rec, &tunnel),
 	};
 
+	skb->dev = in_dev(r, rec);
 	skb->mark = agilio_from_le32(rec->md.pkt_mark);
 	skb->priority = agilio_from_le32(rec->md.skb_priority);
-	if (ovs_offload_receive(skb, &how))
+	if (!skb->dev) {
+		kfree_skb(skb);
 		agk_count(r->nic, AGK_COUNTER_rx_no_port);
+	} else if (ovs_offload_receive(skb, &how)) {
+		agk_count(r->nic, AGK_COUNTER_rx_no_port);
+	}
 }
 
 static int receive(struct agk_repr *r, int budget)

@@ -18,6 +18,9 @@
 #include <linux/types.h>
 #include <linux/string.h>
 #include <linux/build_bug.h>
+#ifndef UINT32_C
+#define UINT32_C(X) X##U
+#endif
 #ifndef UINT64_C
 #define UINT64_C(X) X##ULL
 #endif

@@ -99,10 +99,10 @@ class Host:
                                 stdout=subprocess.PIPE,
                                 stderr=subprocess.DEVNULL, text=True)
 
-    def ping(self, address, count=3, interval=0.2, size=56):
+    def ping(self, address, count=3, interval=0.2, wait=3):
         """Returns how many replies came."""
         said = self.run('ping', '-n', '-q', '-c', str(count), '-i',
-                        str(interval), '-W', '3', '-s', str(size), address,
+                        str(interval), '-W', str(wait), address,
                         check=False)
         return int(re.search(r'(\d+) received', said).group(1))
 
