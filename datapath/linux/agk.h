@@ -130,6 +130,9 @@ struct agk_nic {
 	struct napi_struct napi;
 
 	struct ida ids;			/* Flow ids. */
+	struct mutex list_mutex;	/* Innermost: of flow_list. */
+	struct list_head flow_list;
+	struct dentry *debugfs;
 	struct agk_endpoint endpoints[AGK_MAX_ENDPOINTS];	/* With rtnl. */
 	u32 n_endpoints;
 
@@ -210,6 +213,8 @@ void agk_flows_exit(void);
 void agk_flows_nic_up(struct agk_nic *nic);
 void agk_flows_nic_down(struct agk_nic *nic);
 
+/* The NIC's folder in debugfs. */
+void agk_flows_show(struct agk_nic *nic);
 /* Translates flows again that depend on more than ports. */
 void agk_flows_poll(struct agk_nic *nic);
 /* A free flow id, or a negative errno. */

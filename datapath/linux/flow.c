@@ -10,12 +10,15 @@
  * A flow whose in_port is on no NIC is none of ours.  One that the NIC cannot
  * do, or that is the host's, is on the NIC too, as "give these to the host", so
  * that the packets are counted by kind.  One that the NIC refuses, or whose
- * packets it could not tell, is not there: its packets miss, and come too.
+ * packets it could not tell, is only noted here: its packets miss, and come
+ * too.
  *
  * A struct agk_flow is sw_flow.offload: made and freed with ovs_mutex; its
  * counters are read with the sw_flow's stats lock (see offload.h).
  */
 
+#include <linux/debugfs.h>
+#include <linux/seq_file.h>
 #include <linux/slab.h>
 
 #include "agk.h"
@@ -23,7 +26,11 @@
 #include "offload.h"
 
 struct agk_flow {
+	struct list_head node;		/* In nic->flow_list. */
 	struct agk_nic *nic;
+	struct datapath *dp;
+	struct sw_flow_id ufid;
+	const char *why;		/* Not carried by the NIC; or NULL. */
 	u32 id;
 	bool there;			/* On the NIC. */
 	bool moves;			/* To be translated by the poll. */
@@ -38,6 +45,8 @@ static struct agk_scratch scratch;	/* With ovs_mutex. */
  * comes out of one to the host.
  */
 static struct agk_nic *tunnel_nic;
+
+static struct dentry *debugfs;		/* The driver's folder. */
 
 /* ## -------- ##
  * ## Counting ##
@@ -61,6 +70,8 @@ static void flow_counts(void *offload, struct ovs_offload_counts *c)
 	u64 packets = 0, bytes = 0, used = 0;
 	u32 i;
 
+	if (!f->body)
+		return;			/* It was never there. */
 	for (i = 0; i < f->nic->n_workers; i++) {
 		struct agilio_flow_stats *s =
 			&f->nic->flows[(size_t)i * f->nic->max_flows + f->id];
@@ -72,6 +83,7 @@ static void flow_counts(void *offload, struct ovs_offload_counts *c)
 		c->tcp_flags |= htons(agilio_from_le16(
 				      agilio_load_relaxed(&s->tcp_flags)));
 	}
+	c->dp = f->dp;
 	c->packets += packets - f->packets;
 	c->bytes += bytes - f->bytes;
 	f->packets = packets;
@@ -143,17 +155,16 @@ static bool translate(const struct datapath *dp, const struct sw_flow *flow,
 	const struct sw_flow_actions *acts =
 		rcu_dereference_raw(flow->sf_acts);
 	struct agk_nic *nic = f->nic;
-	const char *reason;
 	size_t len;
 
-	reason = agk_translate_match(flow, in_port, &scratch.key,
+	f->why = agk_translate_match(flow, in_port, &scratch.key,
 				     &scratch.mask);
-	if (reason) {
+	if (f->why) {
 		agk_count(nic, AGK_COUNTER_flows_unable);
 		return false;
 	}
 	switch (agk_translate_actions(nic, dp, acts, scratch.program, &len,
-				      &reason, &f->moves)) {
+				      &f->why, &f->moves)) {
 	case AGK_ON_NIC:
 		agk_count(nic, AGK_COUNTER_flows_on_nic);
 		break;
@@ -189,6 +200,9 @@ static void flow_free(void *offload)
 {
 	struct agk_flow *f = offload;
 
+	mutex_lock(&f->nic->list_mutex);
+	list_del(&f->node);
+	mutex_unlock(&f->nic->list_mutex);
 	ida_free(&f->nic->ids, f->id);
 	kfree(f->body);
 	kfree(f);
@@ -200,7 +214,8 @@ int agk_flow_id(struct agk_nic *nic)
 					      GFP_KERNEL) : -ENOSPC;
 }
 
-static struct agk_flow *flow_alloc(struct agk_nic *nic)
+static struct agk_flow *flow_alloc(struct agk_nic *nic, struct datapath *dp,
+				   const struct sw_flow *flow)
 {
 	struct agk_flow *f = kzalloc(sizeof(*f), GFP_KERNEL);
 	int id;
@@ -211,7 +226,12 @@ static struct agk_flow *flow_alloc(struct agk_nic *nic)
 	if (id < 0)
 		goto error;
 	f->nic = nic;
+	f->dp = dp;
+	f->ufid = flow->id;
 	f->id = id;
+	mutex_lock(&nic->list_mutex);
+	list_add_tail(&f->node, &nic->flow_list);
+	mutex_unlock(&nic->list_mutex);
 	return f;
 error:
 	agk_count(nic, AGK_COUNTER_flows_refused);
@@ -236,6 +256,7 @@ static bool send(struct agk_flow *f)
 	err = agk_ctl_call(f->nic, AGILIO_MSG_FLOW_PUT, body, scratch.len);
 	if (err) {
 		agk_count(f->nic, AGK_COUNTER_flows_refused);
+		f->why = "refused by the NIC";
 		dev_warn_ratelimited(&f->nic->pdev->dev,
 				     "a flow was refused: %s (%d)\n",
 				     f->nic->ctl.reason, err);
@@ -281,16 +302,39 @@ static void flow_put(struct datapath *dp, struct sw_flow *flow)
 	if (!nic)
 		return;
 	if (!f) {
-		f = flow_alloc(nic);
+		f = flow_alloc(nic, dp, flow);
 		if (!f)
 			return;
 	}
-	if (translate(dp, flow, in_port, f) && send(f))
-		WRITE_ONCE(flow->offload, f);
-	else if (flow->offload)
+	if ((!translate(dp, flow, in_port, f) || !send(f)) && f->there)
 		ovs_offload_flow_del(flow);
 	else
-		flow_free(f);
+		WRITE_ONCE(flow->offload, f);
+}
+
+/* Every flow that is or could be on the NIC, and why it is not carried. */
+static int flows_show(struct seq_file *file, void *unused)
+{
+	struct agk_nic *nic = file->private;
+	struct agk_flow *f;
+
+	mutex_lock(&nic->list_mutex);
+	list_for_each_entry(f, &nic->flow_list, node) {
+		seq_printf(file, "%u", f->id);
+		if (f->ufid.ufid_len)
+			seq_printf(file, " ufid:%*phN", f->ufid.ufid_len,
+				   f->ufid.ufid);
+		seq_printf(file, " %s\n", f->why ? f->why : "carried");
+	}
+	mutex_unlock(&nic->list_mutex);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(flows);
+
+void agk_flows_show(struct agk_nic *nic)
+{
+	nic->debugfs = debugfs_create_dir(pci_name(nic->pdev), debugfs);
+	debugfs_create_file("flows", 0400, nic->debugfs, nic, &flows_fops);
 }
 
 static bool is_port(const struct net_device *dev)
@@ -317,11 +361,16 @@ static const struct ovs_offload_ops ops = {
 
 int agk_flows_init(void)
 {
-	return ovs_offload_register(&ops);
+	int err = ovs_offload_register(&ops);
+
+	if (!err)
+		debugfs = debugfs_create_dir("agilio", NULL);
+	return err;
 }
 
 void agk_flows_exit(void)
 {
+	debugfs_remove(debugfs);
 	ovs_offload_unregister(&ops);
 }
 

@@ -26,6 +26,17 @@ static const struct ovs_offload_ops *ovs_ops;
  * ## -------- ##
  */
 
+/* Every packet that the NIC carries by a flow has hit it. */
+static void count_hits(struct datapath *dp, u64 n)
+{
+	struct dp_stats_percpu *stats = this_cpu_ptr(dp->stats_percpu);
+
+	u64_stats_update_begin(&stats->syncp);
+	stats->n_hit += n;
+	stats->n_mask_hit += n;
+	u64_stats_update_end(&stats->syncp);
+}
+
 /* Adds what has come to the counters; with the lock of stats[0]. */
 static void count(const struct sw_flow *flow, struct sw_flow_stats *stats)
 {
@@ -39,6 +50,8 @@ static void count(const struct sw_flow *flow, struct sw_flow_stats *stats)
 	stats->packet_count += c.packets;
 	stats->byte_count += c.bytes;
 	stats->tcp_flags |= c.tcp_flags;
+	if (c.packets)
+		count_hits(c.dp, c.packets);
 }
 
 void ovs_offload_flow_stats(const struct sw_flow *flow)

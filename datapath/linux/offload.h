@@ -47,6 +47,7 @@ void ovs_offload_vport_del(struct vport *vport);
 
 /* What the NIC has counted since it was last asked. */
 struct ovs_offload_counts {
+	struct datapath *dp;	/* The flow's. */
 	u64 packets;
 	u64 bytes;
 	unsigned long used;	/* jiffies; 0: never. */

@@ -2,7 +2,7 @@
 /*
  * pci.c - the PCI device of an Agilio function: QEMU's ivshmem-doorbell.
  *
- *     BAR 0   registers: our id at 8, the doorbell at 12
+ *     BAR 0   registers: the doorbell at 12
  *     BAR 2   the region of abi.h
  *     MSI-X   one vector for the control channel, one for packets
  *
@@ -15,6 +15,7 @@
  * another one comes: its memory is still there, so its last counters are too.
  */
 
+#include <linux/debugfs.h>
 #include <linux/interrupt.h>
 #include <linux/io.h>
 #include <linux/module.h>
@@ -24,8 +25,9 @@
 #define PCI_VENDOR_QUMRANET 0x1af4
 #define PCI_DEVICE_IVSHMEM 0x1110
 
-#define REG_ID 8
 #define REG_DOORBELL 12
+
+#define MAX_WORKERS 64
 
 /* ## ------------ ##
  * ## The region.  ##
@@ -103,6 +105,7 @@ static int read_geometry(struct agk_nic *nic)
 				      sizeof(agilio_le64));
 	if (!nic->ports || !nic->flows || !nic->qps || !nic->counters ||
 	    nic->n_ports > AGILIO_MAX_PORTS ||
+	    !nic->n_workers || nic->n_workers > MAX_WORKERS ||
 	    nic->n_qps > AGILIO_MAX_PORTS ||
 	    agilio_from_le32(region->n_counters) != AGILIO_N_COUNTERS) {
 		dev_err(&nic->pdev->dev, "the region makes no sense\n");
@@ -270,6 +273,8 @@ static int probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	pci_set_drvdata(pdev, nic);
 	INIT_DELAYED_WORK(&nic->watch, watch);
 	ida_init(&nic->ids);
+	mutex_init(&nic->list_mutex);
+	INIT_LIST_HEAD(&nic->flow_list);
 	agk_ctl_init(nic);
 	nic->heard = jiffies;
 	init_dummy_netdev(&nic->napi_dev);
@@ -290,8 +295,10 @@ static int probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	if (err)
 		goto no_session;
 	WRITE_ONCE(nic->up, true);
-	if (agk_is_pf(nic))
+	if (agk_is_pf(nic)) {
 		agk_flows_nic_up(nic);
+		agk_flows_show(nic);
+	}
 	agk_watch_soon(nic);
 	dev_info(&pdev->dev, "Agilio %s function, %u ports, %u flows\n",
 		 agk_is_pf(nic) ? "physical" : "virtual", nic->n_ports,
@@ -311,6 +318,7 @@ static void remove(struct pci_dev *pdev)
 {
 	struct agk_nic *nic = pci_get_drvdata(pdev);
 
+	debugfs_remove(nic->debugfs);
 	WRITE_ONCE(nic->closing, true);
 	cancel_delayed_work_sync(&nic->watch);
 	agk_flows_nic_down(nic);

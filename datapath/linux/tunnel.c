@@ -345,7 +345,7 @@ static void put_udp(const struct ip_tunnel_key *key,
 
 	udp->dest = key->tp_dst ? key->tp_dst : tunnel->port;
 	/* Asks the NIC for one. */
-	udp->check = key->tun_flags & TUNNEL_CSUM ? htons(U16_MAX) : 0;
+	udp->check = key->tun_flags & TUNNEL_CSUM ? CSUM_MANGLED_0 : 0;
 }
 
 static const char *put_tunnel(const struct ip_tunnel_info *info,

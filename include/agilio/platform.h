@@ -18,6 +18,8 @@
 #include <linux/types.h>
 #include <linux/string.h>
 #include <linux/build_bug.h>
+#include <linux/compiler.h>
+#include <asm/barrier.h>
 #ifndef UINT32_C
 #define UINT32_C(X) X##U
 #endif
@@ -81,12 +83,21 @@ AGILIO_WIRE_TYPE(be16, 16, AGILIO_BE16__)
 AGILIO_WIRE_TYPE(be32, 32, AGILIO_BE32__)
 AGILIO_WIRE_TYPE(be64, 64, AGILIO_BE64__)
 
-/* Accesses to memory that another party reads or writes at the same time. */
+/* Accesses to memory that another party reads or writes at the same time.  To
+ * a kernel it is another machine's, even if it has but one processor. */
+#ifdef __KERNEL__
+#define agilio_load_relaxed(P) READ_ONCE(*(P))
+#define agilio_load_acquire(P) virt_load_acquire(P)
+#define agilio_store_relaxed(P, V) WRITE_ONCE(*(P), V)
+#define agilio_store_release(P, V) virt_store_release(P, V)
+#define agilio_fence() virt_mb()
+#else
 #define agilio_load_relaxed(P) __atomic_load_n(P, __ATOMIC_RELAXED)
 #define agilio_load_acquire(P) __atomic_load_n(P, __ATOMIC_ACQUIRE)
 #define agilio_store_relaxed(P, V) __atomic_store_n(P, V, __ATOMIC_RELAXED)
 #define agilio_store_release(P, V) __atomic_store_n(P, V, __ATOMIC_RELEASE)
 #define agilio_fence() __atomic_thread_fence(__ATOMIC_SEQ_CST)
+#endif
 
 #define AGILIO_ASSERT(EXPR) _Static_assert(EXPR, #EXPR)
 #define AGILIO_ASSERT_SIZE(TYPE, SIZE) \

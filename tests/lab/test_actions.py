@@ -82,6 +82,18 @@ def check_vlan(k, machine, a, b):
         raise lab.Failure('VLAN: ' + said)
 
 
+def check_why(machine, a):
+    """A flow that is the host's is there with its reason, and works."""
+    set_flows(machine, 'actions=normal')
+    machine.run('ip addr add 10.1.0.3/24 dev br0; ip link set br0 up')
+    a.run('ip', 'neigh', 'flush', 'all')
+    lab.wait_until('a path to the host', lambda: a.ping('10.1.0.3', 1), 10)
+    said = machine.run('mount -t debugfs debugfs /sys/kernel/debug; '
+                       'cat /sys/kernel/debug/agilio/*/flows')
+    if 'output: host port' not in said:
+        raise lab.Failure('no reason: ' + said)
+
+
 def test(k):
     a = k.add_host('p0', '10.1.0.1/24')
     b = k.add_host('p1', '10.1.0.2/24')
@@ -94,4 +106,5 @@ def test(k):
     check_recirc(k, machine, a, b)
     check_set(k, machine, a, b)
     check_vlan(k, machine, a, b)
-    return 'recirculation, set, VLAN'
+    check_why(machine, a)
+    return 'recirculation, set, VLAN, reasons'
