@@ -263,9 +263,12 @@ op_send(struct fuzz_input *in)
 static void
 op_read(struct fuzz_input *in)
 {
+    uint64_t words[AGILIO_BOND_WORDS];
     struct agilio_flow_counts counts;
     struct agilio_port port;
     uint32_t slot = fuzz_u8(in) % (N_PORTS + 1);
+
+    BUILD_ASSERT(AGILIO_METER_WORDS <= AGILIO_BOND_WORDS);
 
     if (slot < N_PORTS && slot < map.n_ports && fuzz_u8(in) < 250) {
         *(uint8_t *) (uintptr_t) &map.ports[slot].seq &= ~1;
@@ -278,6 +281,11 @@ op_read(struct fuzz_input *in)
     }
     agilio_map_flow_counts(&map, fuzz_u32(in), &counts);
     agilio_map_flow_counts(&map, map.max_flows - 1, &counts);
+    slot = fuzz_u32(in);
+    agilio_map_meter_counts(&map, slot, words);
+    agilio_map_meter_counts(&map, map.max_meters - 1, words);
+    agilio_map_bond_counts(&map, slot, words);
+    agilio_map_bond_counts(&map, map.max_bonds - 1, words);
 }
 
 /* A tracker's entry, as an operator sees it. */
