@@ -205,6 +205,7 @@ DOC_SOURCE += \
 	Documentation/agilio/metrics.rst \
 	Documentation/agilio/packet.rst \
 	Documentation/agilio/reference-counters.rst \
+	Documentation/agilio/reference-kernel.rst \
 	Documentation/agilio/reference-names.rst \
 	Documentation/agilio/reference-reasons.rst \
 	Documentation/agilio/troubleshooting.rst \
