@@ -113,6 +113,8 @@ static const char *translate_recirc(struct agk_translation *t, u32 recirc_id)
 
 	if (!recirc_id)
 		return "action: recirc(0)";
+	if (t->tun_info)
+		return "tunnel: set before recirc";	/* It would be lost. */
 	agk_put_action(t, AGILIO_ACTION_RECIRC, &recirc, sizeof(recirc));
 	return count_way(t);
 }
@@ -121,6 +123,7 @@ static const char *translate_recirc(struct agk_translation *t, u32 recirc_id)
 static const char *translate_block(struct agk_translation *t, u8 *start,
 				   const struct nlattr *actions, int len)
 {
+	const struct ip_tunnel_info *tun_info = t->tun_info;
 	const char *why;
 
 	if (t->depth == AGILIO_MAX_NESTING)
@@ -128,6 +131,7 @@ static const char *translate_block(struct agk_translation *t, u8 *start,
 	t->depth++;
 	why = translate_list(t, actions, len);
 	t->depth--;
+	t->tun_info = tun_info;
 	end_block(t, start);
 	return why ? why : count_way(t);
 }

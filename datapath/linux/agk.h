@@ -117,7 +117,8 @@ struct agk_nic {
 	struct agk_ctl ctl;
 	bool up;			/* Speaks with us. */
 	bool flows_on;			/* Takes flows. */
-	bool closing;			/* The watch has ended. */
+	bool open;			/* Probed, and not being removed. */
+	bool broken;			/* Not to be used again. */
 
 	/* Representors, by port slot; changed by the watch, with rtnl. */
 	struct agk_repr __rcu *reprs[AGILIO_MAX_PORTS];
@@ -154,8 +155,10 @@ static inline void agk_count(struct agk_nic *nic, enum agk_counter counter)
 void agk_ring_doorbell(struct agk_nic *nic, enum agilio_vector vector);
 /* Looks at ports and heartbeat soon. */
 void agk_watch_soon(struct agk_nic *nic);
-/* The NIC is dead from now on: no more requests, flows or carrier. */
-void agk_nic_fail(struct agk_nic *nic, const char *why);
+/* The NIC is dead: no more requests, flows or carrier, until it lives again;
+ * or 'for_good'.
+ */
+void agk_nic_fail(struct agk_nic *nic, const char *why, bool for_good);
 /* 'n' elements of 'size' bytes, 'ofs' bytes into the region; NULL if they are
  * not all in there and aligned to a cache line.
  */
@@ -171,6 +174,8 @@ void agk_ctl_init(struct agk_nic *nic);
 /* The physical function's control rings, and HELLO.  0 or a negative errno. */
 int agk_ctl_open(struct agk_nic *nic);
 void agk_ctl_close(struct agk_nic *nic);
+/* Starts a session with a NIC that is then up and empty. */
+int agk_ctl_hello(struct agk_nic *nic);
 /* Sends a request, waits for its reply.  Returns 0, -ENODEV if the NIC is
  * dead, or what it says: then ctl.reason is why.
  */

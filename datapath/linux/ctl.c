@@ -4,7 +4,8 @@
  *
  * The NIC answers in the order of the requests, within milliseconds.  One that
  * does not answer within AGK_TIMEOUT, or whose ring makes no sense, is dead:
- * nic->up becomes false, and every later call fails at once.
+ * nic->up becomes false, and every later call fails at once, until the watch
+ * sees that it lives and starts another session.
  *
  * A virtual function has none; its calls succeed and do nothing.
  *
@@ -64,14 +65,15 @@ static int await(struct agk_nic *nic)
 			return 0;
 		}
 		if (ctl->reply.broken) {
-			agk_nic_fail(nic, "the control ring makes no sense");
+			agk_nic_fail(nic, "the control ring makes no sense",
+				     true);
 			return -ENODEV;
 		}
 		if (agilio_ring_sleep(&ctl->reply) &&
 		    !wait_event_timeout(ctl->wq,
 					agilio_ring_ready(&ctl->reply) ||
 					ctl->reply.broken, AGK_TIMEOUT)) {
-			agk_nic_fail(nic, "it does not answer");
+			agk_nic_fail(nic, "it does not answer", false);
 			return -ENODEV;
 		}
 	}
@@ -91,7 +93,7 @@ static int call(struct agk_nic *nic, enum agilio_msg_type type,
 			    agilio_msg_end(&w, ctl->out));
 	if (n < 0) {
 		/* Whoever asked before has its reply, so there was room. */
-		agk_nic_fail(nic, "it takes no requests");
+		agk_nic_fail(nic, "it takes no requests", false);
 		return -ENODEV;
 	}
 	if (n)
@@ -139,8 +141,7 @@ void agk_ctl_drain(struct agk_nic *nic)
 	mutex_unlock(&nic->ctl.mutex);
 }
 
-/* A session: versions agree, the NIC is empty, and parses as we do. */
-static int hello(struct agk_nic *nic)
+int agk_ctl_hello(struct agk_nic *nic)
 {
 	struct agk_ctl *ctl = &nic->ctl;
 	u64 epoch = get_random_u64() | 1;
@@ -156,16 +157,21 @@ static int hello(struct agk_nic *nic)
 	agilio_put_u64(&w, AGILIO_FEATURES);
 	agilio_put_u64(&w, epoch);
 	ctl->session = (u32)epoch;
+	WRITE_ONCE(nic->up, true);
 	err = agk_ctl_call(nic, AGILIO_MSG_HELLO, body, sizeof(body));
 	if (!err)
 		err = agk_ctl_call(nic, AGILIO_MSG_FLOW_FLUSH, NULL, 0);
 	if (!err)
 		err = agk_ctl_call(nic, AGILIO_MSG_OPTIONS, &max_vlans,
 				   sizeof(max_vlans));
-	if (!err)
-		agilio_store_relaxed(&nic->region->host_epoch,
-				     agilio_to_le64(epoch));
-	return err;
+	if (err) {
+		WRITE_ONCE(nic->up, false);
+		dev_err(&nic->pdev->dev, "no session with the NIC: %d (%s)\n",
+			err, ctl->reason);
+		return err;
+	}
+	agilio_store_relaxed(&nic->region->host_epoch, agilio_to_le64(epoch));
+	return 0;
 }
 
 void agk_ctl_init(struct agk_nic *nic)
@@ -192,13 +198,9 @@ int agk_ctl_open(struct agk_nic *nic)
 		agk_ctl_close(nic);
 		return -ENOMEM;
 	}
-	nic->up = true;
-	err = hello(nic);
-	if (err) {
-		dev_err(&nic->pdev->dev, "no session with the NIC: %d (%s)\n",
-			err, ctl->reason);
+	err = agk_ctl_hello(nic);
+	if (err)
 		agk_ctl_close(nic);
-	}
 	return err;
 }
 

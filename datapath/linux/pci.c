@@ -11,8 +11,9 @@
  *
  * What a probe opens in order, a removal closes in reverse.  In between, the
  * watch looks twice a second, or when the NIC says so, at ports and heartbeat.
- * A NIC that stopped or fell silent stays dead until the device goes and
- * another one comes: its memory is still there, so its last counters are too.
+ * A NIC that stopped or fell silent is dead: its memory is still there, so its
+ * last counters are read.  If it lives again it is filled again; if not, another
+ * device will come.
  */
 
 #include <linux/debugfs.h>
@@ -183,8 +184,10 @@ void agk_watch_soon(struct agk_nic *nic)
 	mod_delayed_work(system_wq, &nic->watch, 0);
 }
 
-void agk_nic_fail(struct agk_nic *nic, const char *why)
+void agk_nic_fail(struct agk_nic *nic, const char *why, bool for_good)
 {
+	if (for_good)
+		WRITE_ONCE(nic->broken, true);
 	if (READ_ONCE(nic->up)) {
 		WRITE_ONCE(nic->up, false);
 		dev_err(&nic->pdev->dev, "the NIC is lost: %s\n", why);
@@ -207,22 +210,41 @@ static bool beats(struct agk_nic *nic)
 	       AGILIO_NIC_STOPPED;
 }
 
+/* A dead NIC: leaves it, and tries again if its heart beats. */
+static bool revive(struct agk_nic *nic)
+{
+	u64 heartbeat = nic->heartbeat;
+
+	agk_flows_nic_down(nic);
+	agk_endpoints_update(nic);
+	agk_reprs_down(nic);
+	if (!beats(nic) || nic->heartbeat == heartbeat ||
+	    READ_ONCE(nic->broken))
+		return false;
+	if (!agk_is_pf(nic))
+		WRITE_ONCE(nic->up, true);
+	else if (agk_ctl_hello(nic))
+		return false;
+	dev_info(&nic->pdev->dev, "the NIC is back\n");
+	agk_reprs_update(nic);
+	if (agk_is_pf(nic))
+		agk_flows_nic_up(nic);
+	return true;
+}
+
 static void watch(struct work_struct *work)
 {
 	struct agk_nic *nic = container_of(to_delayed_work(work),
 					   struct agk_nic, watch);
 	u32 seq;
 
-	if (READ_ONCE(nic->closing))
+	if (!READ_ONCE(nic->open))
 		return;
 	agk_ctl_drain(nic);
-	if (!beats(nic))
-		agk_nic_fail(nic, "no heartbeat");
-	if (!nic->up) {
-		agk_reprs_down(nic);
-		agk_flows_nic_down(nic);
-		return;
-	}
+	if (nic->up && !beats(nic))
+		agk_nic_fail(nic, "no heartbeat", false);
+	if (!nic->up && !revive(nic))
+		goto again;
 	seq = agilio_from_le32(agilio_load_acquire(&nic->region->port_seq));
 	if (seq != nic->port_seq) {
 		nic->port_seq = seq;
@@ -232,6 +254,7 @@ static void watch(struct work_struct *work)
 		agk_endpoints_update(nic);
 		agk_flows_poll(nic);
 	}
+again:
 	mod_delayed_work(system_wq, &nic->watch, AGK_WATCH);
 }
 
@@ -299,6 +322,7 @@ static int probe(struct pci_dev *pdev, const struct pci_device_id *id)
 		agk_flows_nic_up(nic);
 		agk_flows_show(nic);
 	}
+	WRITE_ONCE(nic->open, true);
 	agk_watch_soon(nic);
 	dev_info(&pdev->dev, "Agilio %s function, %u ports, %u flows\n",
 		 agk_is_pf(nic) ? "physical" : "virtual", nic->n_ports,
@@ -319,7 +343,7 @@ static void remove(struct pci_dev *pdev)
 	struct agk_nic *nic = pci_get_drvdata(pdev);
 
 	debugfs_remove(nic->debugfs);
-	WRITE_ONCE(nic->closing, true);
+	WRITE_ONCE(nic->open, false);
 	cancel_delayed_work_sync(&nic->watch);
 	agk_flows_nic_down(nic);
 	agk_endpoints_update(nic);

@@ -194,7 +194,8 @@ static bool rest(struct agk_nic *nic)
 
 		if (r && !agilio_ring_sleep(&r->to_host)) {
 			if (r->to_host.broken)
-				agk_nic_fail(nic, "a packet ring makes no sense");
+				agk_nic_fail(nic, "a packet ring makes no sense",
+					     true);
 			else
 				resting = false;
 		}

@@ -257,7 +257,7 @@ void agk_endpoints_update(struct agk_nic *nic)
 
 	rtnl_lock();
 	w.n = 0;
-	if (READ_ONCE(nic->flows_on) && !READ_ONCE(nic->closing))
+	if (READ_ONCE(nic->flows_on) && READ_ONCE(nic->open))
 		find_wanted(nic, &w);
 	for (i = nic->n_endpoints; i--; )
 		if (!among(&nic->endpoints[i], w.list, w.n))

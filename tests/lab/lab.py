@@ -200,9 +200,9 @@ class Lab:
         self.processes.remove(process)
 
     def start_vm(self, nic=None, **options):
-        """A VM with the NIC's physical function, or another one."""
-        machine = vm.Vm(self.kernel, self.folder,
-                        nics=[nic or self.nic_socket], **options)
+        """A VM with the NIC's physical function, another one, or none."""
+        nics = [] if nic is False else [nic or self.nic_socket]
+        machine = vm.Vm(self.kernel, self.folder, nics=nics, **options)
         self.vms.append(machine)
         machine.run(GUEST % {'built': BUILT})
         return machine

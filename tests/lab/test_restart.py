@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""The NIC dies and another one is plugged in; the switch is restarted.
+"""The NIC stands still for a while; it dies and another one is plugged in; the
+switch is restarted.
 
 QEMU cannot reconnect a device to another NIC: as with a card, the dead one is
 pulled out and the new one put in.  Nothing that was counted is lost.
 """
 
 import re
+import signal
 
 import lab
 
@@ -37,6 +39,13 @@ def test(k):
                 'priority=9,icmp,nw_src=10.1.0.1,actions=normal')
     lab.wait_until('a path', lambda: carries(k, a))
 
+    nic.send_signal(signal.SIGSTOP)
+    lab.wait_until('the loss noticed', lambda: 'the NIC is lost' in
+                   machine.run('dmesg'), 15)
+    nic.send_signal(signal.SIGCONT)
+    lab.wait_until('carried by a NIC that woke up', lambda: carries(k, a))
+
+    machine.run('dmesg -C')
     machine.run('. /lab-env; ovs-ofctl del-flows br0 icmp; ovs-ofctl '
                 'add-flow br0 priority=9,icmp,nw_src=10.1.0.1,actions=normal')
     counted = a.ping('10.1.0.2', 20, 0.05)
