@@ -447,24 +447,32 @@ agl_pipeline_host_tx(struct agl_worker *w, struct agl_port *port)
 static void
 flush_port(struct agl_worker *w, struct agl_port *port)
 {
-    uint32_t i, sent;
+    uint32_t lens[AGL_BURST], n_done, n_sent = 0, i;
+    uint64_t n_bytes = 0;
 
-    sent = port->dev->class->tx(port->dev, port->tx, port->n_tx);
+    for (i = 0; i < port->n_tx; i++) {
+        lens[i] = port->tx[i]->len;     /* The device may keep the packet. */
+    }
+    n_done = port->dev->class->tx(port->dev, port->tx, port->n_tx);
     for (i = 0; i < port->n_tx; i++) {
         struct agl_pkt *pkt = port->tx[i];
 
-        if (i < sent && !pkt->len) {
-            add(&port->stats->tx_errors, 1);
-            drop(w, pkt, AGILIO_COUNTER_DROP_TX_ERROR);
-        } else if (i < sent) {
-            add(&port->stats->tx_packets, 1);
-            add(&port->stats->tx_bytes, pkt->len);
-            agl_pkt_free(&w->pool, pkt);
-        } else {
+        if (AGILIO_UNLIKELY(i >= n_done)) {
             add(&port->stats->tx_dropped, 1);
             drop(w, pkt, AGILIO_COUNTER_DROP_TX_FULL);
+        } else if (AGILIO_UNLIKELY(pkt && !pkt->len)) {
+            add(&port->stats->tx_errors, 1);
+            drop(w, pkt, AGILIO_COUNTER_DROP_TX_ERROR);
+        } else {
+            n_sent++;
+            n_bytes += lens[i];
+            if (pkt) {
+                agl_pkt_free(&w->pool, pkt);
+            }
         }
     }
+    add(&port->stats->tx_packets, n_sent);
+    add(&port->stats->tx_bytes, n_bytes);
     port->n_tx = 0;
 }
 

@@ -57,7 +57,7 @@ dev_rx(struct agl_dev *dev, struct agl_pool *pool, struct agl_pkt *pkts[],
 }
 
 static uint32_t
-dev_tx(struct agl_dev *dev, struct agl_pkt *const pkts[], uint32_t n)
+dev_tx(struct agl_dev *dev, struct agl_pkt *pkts[], uint32_t n)
 {
     struct inproc_dev *d = (struct inproc_dev *) dev;
     uint32_t i;

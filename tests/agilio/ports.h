@@ -68,8 +68,10 @@ readable(const struct agl_dev *dev, int timeout_ms)
 static inline void
 free_pkts(struct agl_pkt *pkts[], uint32_t n)
 {
-    while (n) {
-        agl_pkt_free(&pool, pkts[--n]);
+    while (n--) {
+        if (pkts[n]) {          /* The device has not kept it. */
+            agl_pkt_free(&pool, pkts[n]);
+        }
     }
 }
 

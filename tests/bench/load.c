@@ -72,7 +72,7 @@ out_rx(struct agl_dev *dev, struct agl_pool *pool, struct agl_pkt *pkts[],
 }
 
 static uint32_t
-in_tx(struct agl_dev *dev, struct agl_pkt *const pkts[], uint32_t n)
+in_tx(struct agl_dev *dev, struct agl_pkt *pkts[], uint32_t n)
 {
     (void) dev;
     (void) pkts;
@@ -81,7 +81,7 @@ in_tx(struct agl_dev *dev, struct agl_pkt *const pkts[], uint32_t n)
 }
 
 static uint32_t
-out_tx(struct agl_dev *dev, struct agl_pkt *const pkts[], uint32_t n)
+out_tx(struct agl_dev *dev, struct agl_pkt *pkts[], uint32_t n)
 {
     (void) pkts;
     load_of_out(dev)->n_sent += n;

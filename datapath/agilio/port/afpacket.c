@@ -355,7 +355,7 @@ send_some(struct afpacket *d, struct agl_pkt *const pkts[], uint32_t n)
 }
 
 static uint32_t
-afpacket_tx(struct agl_dev *dev, struct agl_pkt *const pkts[], uint32_t n)
+afpacket_tx(struct agl_dev *dev, struct agl_pkt *pkts[], uint32_t n)
 {
     struct afpacket *d = afpacket_cast(dev);
     uint32_t done = 0;

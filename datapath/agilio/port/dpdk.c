@@ -9,9 +9,7 @@
  * Packets lie in the device's own buffers, mbufs (dpdk.h has the picture), and
  * go through the NIC there; one that goes out by a DPDK port again was never
  * copied.  A packet of the worker's pool, from another driver or a copy that a
- * flow made, is copied into an mbuf of this port.  An mbuf has two owners once
- * it is sent, the device and the caller of tx, so it is sent with a reference
- * more; the device returns it when it can.
+ * flow made, is copied into an mbuf of this port.
  *
  * Rx and tx are polled: the worker never sleeps with such a port.  One queue
  * each way.  Checksums and tags are the packets', as on a wire; the device is
@@ -272,6 +270,10 @@ dpdk_rx(struct agl_dev *dev, struct agl_pool *pool, struct agl_pkt *pkts[],
     n_received = rte_eth_rx_burst(d->port, 0, mbufs,
                                   max < AGL_BURST ? max : AGL_BURST);
     for (uint32_t i = 0; i < n_received; i++) {
+        __builtin_prefetch(pkt_of(mbufs[i]), 1);
+        __builtin_prefetch(rte_pktmbuf_mtod(mbufs[i], uint8_t *));
+    }
+    for (uint32_t i = 0; i < n_received; i++) {
         struct rte_mbuf *mbuf = mbufs[i];
 
         if (AGILIO_UNLIKELY(!is_plain(mbuf))) {
@@ -304,10 +306,11 @@ copy(struct dpdk *d, struct agl_pkt *pkt)
     return mbuf;
 }
 
-/* The mbuf that 'pkt' lies in, with a reference for the device.  A frame that
- * grew beyond the mbuf's own headroom moves back to where DPDK can see it. */
+/* The mbuf that 'pkt' lies in.  A frame that grew beyond the mbuf's own
+ * headroom moves back to where DPDK can see it.  NULL, and length 0, if there
+ * is no room for that. */
 static struct rte_mbuf *
-share(struct agl_pkt *pkt)
+hand_over(struct agl_pkt *pkt)
 {
     struct rte_mbuf *mbuf = mbuf_of(pkt);
     uint8_t *buffer = mbuf->buf_addr;
@@ -323,40 +326,37 @@ share(struct agl_pkt *pkt)
     mbuf->data_off = (uint16_t) (pkt->data - buffer);
     mbuf->data_len = (uint16_t) pkt->len;
     mbuf->pkt_len = pkt->len;
-    rte_mbuf_refcnt_update(mbuf, 1);
     return mbuf;
 }
 
-static bool
-is_mbuf(const struct agl_pkt *pkt)
-{
-    return pkt->give_back != NULL;
-}
-
 static uint32_t
-dpdk_tx(struct agl_dev *dev, struct agl_pkt *const pkts[], uint32_t n)
+dpdk_tx(struct agl_dev *dev, struct agl_pkt *pkts[], uint32_t n)
 {
     struct dpdk *d = dpdk_cast(dev);
     struct rte_mbuf *mbufs[AGL_BURST];
+    uint32_t places[AGL_BURST];         /* Of 'mbufs' in 'pkts'. */
     uint32_t n_mbufs = 0, n_done, i;
 
     register_thread();
     for (i = 0; i < n && n_mbufs < AGL_BURST; i++) {
-        struct rte_mbuf *mbuf;
+        bool ours = pkts[i]->give_back != NULL;
+        struct rte_mbuf *mbuf = ours ? hand_over(pkts[i]) : copy(d, pkts[i]);
 
-        mbuf = is_mbuf(pkts[i]) ? share(pkts[i]) : copy(d, pkts[i]);
         if (mbuf) {
+            pkts[i] = ours ? NULL : pkts[i];
+            places[n_mbufs] = i;
             mbufs[n_mbufs++] = mbuf;
         } else if (pkts[i]->len) {
             break;              /* No mbuf: as good as a full device. */
         }
     }
     n_done = rte_eth_tx_burst(d->port, 0, mbufs, (uint16_t) n_mbufs);
-    while (n_mbufs > n_done) {
-        /* Those before it that have length 0 are done, too. */
-        rte_pktmbuf_free(mbufs[--n_mbufs]);
-        while (!pkts[--i]->len) {
-            continue;
+    while (AGILIO_UNLIKELY(n_mbufs > n_done)) {
+        i = places[--n_mbufs];
+        if (!pkts[i]) {
+            pkts[i] = pkt_of(mbufs[n_mbufs]);
+        } else {
+            rte_pktmbuf_free(mbufs[n_mbufs]);
         }
     }
     return i;

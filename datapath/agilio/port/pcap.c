@@ -372,7 +372,7 @@ write_record(FILE *file, const struct agl_pkt *pkt)
 }
 
 static uint32_t
-pcap_tx(struct agl_dev *dev, struct agl_pkt *const pkts[], uint32_t n)
+pcap_tx(struct agl_dev *dev, struct agl_pkt *pkts[], uint32_t n)
 {
     struct pcap *d = pcap_cast(dev);
     uint32_t i;

@@ -46,8 +46,10 @@ struct agl_dev_class {
     /* Sends frames; returns how many, from the first, the device was done
      * with: the rest found it full or down.  A frame among those that the
      * device will never take (too long, say) gets 'len' 0, which tells it from
-     * those sent.  The packets stay the caller's: it frees and counts all. */
-    uint32_t (*tx)(struct agl_dev *, struct agl_pkt *const pkts[], uint32_t n);
+     * those sent.  The packets stay the caller's, which frees and counts all,
+     * but for one that the device keeps to free it itself: that one's place in
+     * 'pkts' becomes NULL. */
+    uint32_t (*tx)(struct agl_dev *, struct agl_pkt *pkts[], uint32_t n);
 
     /* A descriptor that is readable (level-triggered) when rx has something,
      * or -1 if the device must be polled (then the worker never sleeps).  Ask

@@ -159,7 +159,7 @@ tap_rx(struct agl_dev *dev, struct agl_pool *pool, struct agl_pkt *pkts[],
 }
 
 static uint32_t
-tap_tx(struct agl_dev *dev, struct agl_pkt *const pkts[], uint32_t n)
+tap_tx(struct agl_dev *dev, struct agl_pkt *pkts[], uint32_t n)
 {
     struct tap *d = tap_cast(dev);
     uint32_t i;

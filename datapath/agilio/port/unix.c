@@ -247,7 +247,7 @@ send_some(struct unix_dev *d, struct agl_pkt *const pkts[], uint32_t n)
 }
 
 static uint32_t
-unix_tx(struct agl_dev *dev, struct agl_pkt *const pkts[], uint32_t n)
+unix_tx(struct agl_dev *dev, struct agl_pkt *pkts[], uint32_t n)
 {
     struct unix_dev *d = unix_cast(dev);
     uint32_t done = 0;

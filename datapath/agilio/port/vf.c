@@ -332,7 +332,7 @@ write_frame(struct agilio_ring_end *ring, uint32_t ofs,
 }
 
 static uint32_t
-vf_tx(struct agl_dev *dev, struct agl_pkt *const pkts[], uint32_t n)
+vf_tx(struct agl_dev *dev, struct agl_pkt *pkts[], uint32_t n)
 {
     struct vf *d = vf_cast(dev);
     struct agilio_ring_end *ring = &d->qp->to_host;
