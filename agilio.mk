@@ -119,11 +119,15 @@ agilio_core_sources = \
 	datapath/agilio/pkt/parse.h \
 	datapath/agilio/pkt/pkt.c \
 	datapath/agilio/pkt/pkt.h \
+	datapath/agilio/pkt/shape.c \
+	datapath/agilio/pkt/shape.h \
 	datapath/agilio/pkt/tunnel.h \
 	datapath/agilio/request.c \
 	datapath/agilio/table/flow-table.c \
 	datapath/agilio/table/flow.c \
 	datapath/agilio/table/flow.h \
+	datapath/agilio/table/front.c \
+	datapath/agilio/table/front.h \
 	datapath/agilio/table/hash.h \
 	datapath/agilio/table/mask.c \
 	datapath/agilio/table/mask.h \
@@ -330,6 +334,7 @@ check_PROGRAMS = \
 	tests/agilio/test-ring \
 	tests/agilio/test-rx \
 	tests/agilio/test-shadow \
+	tests/agilio/test-shape \
 	tests/agilio/test-tracker \
 	tests/agilio/test-translate \
 	tests/agilio/test-tunnel-vs-ovs \
@@ -459,6 +464,10 @@ tests_agilio_test_rx_LDADD = $(agilio_test_ldadd)
 tests_agilio_test_shadow_SOURCES = tests/agilio/test-shadow.c
 tests_agilio_test_shadow_CPPFLAGS = $(agilio_test_cppflags)
 tests_agilio_test_shadow_LDADD = $(agilio_test_ldadd)
+
+tests_agilio_test_shape_SOURCES = tests/agilio/test-shape.c
+tests_agilio_test_shape_CPPFLAGS = $(agilio_test_cppflags)
+tests_agilio_test_shape_LDADD = $(agilio_test_ldadd)
 
 tests_agilio_test_tracker_SOURCES = tests/agilio/test-tracker.c
 tests_agilio_test_tracker_CPPFLAGS = $(agilio_test_cppflags)

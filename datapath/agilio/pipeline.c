@@ -248,6 +248,11 @@ run(struct agl_worker *w, const struct agl_program *program,
 {
     uint32_t n_reserved = w->pool.n_reserved;
 
+    if (program->port != AGILIO_PORT_NONE) {
+        agl_pipeline_output(&w->run, program->port, pkt);
+        agl_worker_count(w, AGILIO_COUNTER_CARRIED);
+        return;
+    }
     if (!reserve(w, program->n_clones)) {
         drop(w, pkt, AGILIO_COUNTER_DROP_NO_BUFFER);
         agl_worker_count(w, AGILIO_COUNTER_CARRIED);
@@ -350,25 +355,61 @@ agl_pipeline_drop(struct agl_run *run, enum agilio_counter reason,
     drop(worker_of(run), pkt, reason);
 }
 
+/* Parses packet 'i' of a burst, to be looked up. */
+static void
+prepare(struct agl_worker *w, struct agl_pkt *pkt, uint32_t i)
+{
+    agl_parse(pkt, &w->options, &w->keys[i]);
+    agl_tracker_key(w->tracker, w->table, &w->keys[i], &w->traversals[i].tk);
+}
+
+/* The flow of packet 'i', which was looked up in vain by its shape. */
+static struct agl_flow *
+lookup_key(struct agl_worker *w, uint32_t i)
+{
+    struct agl_traversal *t = &w->traversals[i];
+    struct agl_flow *flow = lookup(w, t, &w->keys[i]);
+
+    if (flow) {
+        agl_tracker_keep(w->tracker, &w->hints[i], &t->tk, t->path.flows[0]);
+    }
+    return flow;
+}
+
 /* Carries 'n' packets.  What memory they need is on its way when the first one
- * asks for it. */
+ * asks for it.  Those that the tracker knows by their shape go unparsed. */
 static void
 carry_burst(struct agl_worker *w, struct agl_pkt *const pkts[], uint32_t n)
 {
+    struct agl_flow *flow;
     uint32_t i;
 
+    agl_tracker_hints(w->tracker, w->table, pkts, n, &w->options, w->hints);
     for (i = 0; i < n; i++) {
-        agl_parse(pkts[i], &w->options, &w->keys[i]);
-        agl_tracker_key(w->tracker, w->table, &w->keys[i],
-                        &w->traversals[i].tk);
+        if (w->hints[i].entry == AGL_FRONT_NONE) {
+            prepare(w, pkts[i], i);
+        }
     }
     for (i = 0; i < n; i++) {
-        agl_tracker_prefetch(w->tracker, &w->traversals[i].tk);
+        if (w->hints[i].entry == AGL_FRONT_NONE) {
+            agl_tracker_prefetch(w->tracker, &w->traversals[i].tk);
+        }
     }
     for (i = 0; i < n; i++) {
-        struct agl_traversal *t = &w->traversals[i];
+        bool known = w->hints[i].entry != AGL_FRONT_NONE;
 
-        carry(w, pkts[i], &w->keys[i], lookup(w, t, &w->keys[i]), t);
+        flow = known ? agl_tracker_hit(w->tracker, w->table, &w->hints[i],
+                                       w->now) : NULL;
+        if (flow) {
+            agl_worker_count(w, AGILIO_COUNTER_L1_HIT);
+            carry(w, pkts[i], NULL, flow, NULL);
+            continue;
+        }
+        if (known) {
+            prepare(w, pkts[i], i);     /* Something changed meanwhile. */
+        }
+        flow = lookup_key(w, i);
+        carry(w, pkts[i], &w->keys[i], flow, &w->traversals[i]);
     }
 }
 

@@ -15,9 +15,10 @@
 #include "pkt/key-hash.h"
 #include "table/hash.h"
 
-enum stage { PARSE, HASH, TRACKER, MASKS, ACTIONS, N_STAGES };
+enum stage { FRONT, HIT, PARSE, HASH, TRACKER, MASKS, ACTIONS, N_STAGES };
 static const char *const stage_names[] = {
-    "parse", "hash", "tracker-hit", "mask-lookup", "actions",
+    "front", "front-hit", "parse", "hash", "tracker-hit", "mask-lookup",
+    "actions",
 };
 
 /* A burst on its way. */
@@ -27,9 +28,11 @@ struct burst {
     struct agl_pkt *pkts[AGL_BURST];
     struct agilio_key keys[AGL_BURST];
     struct agl_tracker_key tracked[AGL_BURST];
+    struct agl_hint hints[AGL_BURST];
     struct agl_flow *flows[AGL_BURST];
     uint64_t hash;              /* So that hashing is not for nothing. */
     uint32_t n_missed;          /* Packets whose flow the tracker had not. */
+    uint32_t n_strange;         /* Those that the front knew nothing of. */
 };
 
 static void
@@ -44,6 +47,23 @@ init_select(struct burst *b)
         if (agl_key_word(interest, i)) {
             agl_select_add(&b->select, i, agl_key_word(interest, i));
         }
+    }
+}
+
+static void
+stage_front(struct burst *b, struct agl_worker *w)
+{
+    agl_tracker_hints(w->tracker, w->table, b->pkts, AGL_BURST, &w->options,
+                      b->hints);
+}
+
+static void
+stage_hit(struct burst *b, struct agl_worker *w)
+{
+    for (uint32_t i = 0; i < AGL_BURST; i++) {
+        b->n_strange += b->hints[i].entry == AGL_FRONT_NONE
+                        || !agl_tracker_hit(w->tracker, w->table,
+                                            &b->hints[i], w->now);
     }
 }
 
@@ -110,6 +130,8 @@ learn(struct burst *b, struct agl_worker *w)
         const struct agl_path path = { .n = 1, .flows = { b->flows[i] } };
 
         agl_tracker_learn(w->tracker, w->table, &b->tracked[i], &path, w->now);
+        agl_tracker_keep(w->tracker, &b->hints[i], &b->tracked[i],
+                         b->flows[i]);
     }
 }
 
@@ -117,7 +139,8 @@ static void
 run_burst(struct burst *b, struct bench_series series[N_STAGES])
 {
     static void (*const stages[])(struct burst *, struct agl_worker *) = {
-        stage_parse, stage_hash, stage_tracker, stage_masks, stage_actions,
+        stage_front, stage_hit, stage_parse, stage_hash, stage_tracker,
+        stage_masks, stage_actions,
     };
     struct agl_worker *w = &b->load->nic.nic->worker;
 
@@ -150,7 +173,7 @@ bench_stages(uint32_t n_flows, uint32_t n_masks, enum bench_policy policy,
     for (uint32_t i = 0; i < n_warm; i++) {
         run_burst(&b, NULL);
     }
-    b.n_missed = 0;
+    b.n_missed = b.n_strange = 0;
     for (int stage = 0; stage < N_STAGES; stage++) {
         bench_series_init(&series[stage], n);
     }
@@ -163,6 +186,9 @@ bench_stages(uint32_t n_flows, uint32_t n_masks, enum bench_policy policy,
                "\"unit\": \"%s\"}\n", stage_names[stage], n_flows, n_masks,
                bench_series_end(&series[stage]), BENCH_UNIT);
     }
+    printf("{\"case\": \"front misses\", \"flows\": %"PRIu32", "
+           "\"masks\": %"PRIu32", \"value\": %.4f, \"unit\": \"%%\"}\n",
+           n_flows, n_masks, b.n_strange * 100.0 / ((double) n * AGL_BURST));
     printf("{\"case\": \"tracker misses\", \"flows\": %"PRIu32", "
            "\"masks\": %"PRIu32", \"value\": %.4f, \"unit\": \"%%\"}\n",
            n_flows, n_masks, b.n_missed * 100.0 / ((double) n * AGL_BURST));
@@ -187,6 +213,7 @@ bench_learn(uint32_t n_flows, uint32_t n)
         uint64_t start;
 
         bench_load_receive(&load, b.pkts);
+        stage_front(&b, w);
         stage_parse(&b, w);
         start = bench_now();
         stage_tracker(&b, w);

@@ -109,6 +109,7 @@ check_code(uint8_t *p, size_t len, struct agl_check *check)
         class = agl_actions[agilio_from_le16(action->type)];
         ofs += agilio_from_le16(action->len);
         check->n_effects += class->go || class->admit;
+        check->looks_again |= class->looks_again;
         if (class->block && check->n_effects == n_effects) {
             mark(action, IDLE);
         } else if (class->block || class->go) {
@@ -144,6 +145,20 @@ agl_check_block(struct agl_check *check, uint8_t *p, size_t len)
     return ok;
 }
 
+/* The port of a program that is one OUTPUT. */
+static uint32_t
+only_output(const struct agl_program *program)
+{
+    const struct agilio_action_output *output = (const void *) program->code;
+
+    if (program->len != sizeof *output
+        || output->action.type
+           != agilio_to_le16(AGILIO_ACTION_OUTPUT | LAST)) {
+        return AGILIO_PORT_NONE;
+    }
+    return agilio_from_le32(output->port);
+}
+
 /* Checks 'program', its code being the wire form, and fills in the rest. */
 static int
 check_program(struct agl_program *program, struct agl_check *check)
@@ -166,6 +181,8 @@ check_program(struct agl_program *program, struct agl_check *check)
     program->n_clones = check->n_ways - check->n_last;
     program->growth = check->max_growth;
     program->needs_hash = check->needs_hash;
+    program->keyless = !check->needs_hash && !check->looks_again;
+    program->port = only_output(program);
     return AGILIO_E_OK;
 }
 

@@ -61,6 +61,7 @@ struct agl_check {
     uint32_t to_host;           /* Length of a TO_HOST, 0 without one, ... */
     enum agilio_fallback fallback;      /* ...and its reason. */
     bool needs_hash;            /* Set by what reads pkt->flow_hash. */
+    bool looks_again;           /* Something in it recirculates. */
     const char *reason;         /* Set by a check() that fails. */
 };
 
@@ -121,6 +122,10 @@ struct agl_program {
     uint32_t growth;            /* The headroom that a packet must have. */
     bool needs_hash;            /* Reads pkt->flow_hash, or a later pass may:
                                  * has_hash must be set. */
+    bool keyless;               /* Runs without the packet's key: needs no
+                                 * hash, and never recirculates. */
+    uint32_t port;              /* All that it does is to send the packet to
+                                 * this port; else AGILIO_PORT_NONE. */
     uint32_t len;               /* Bytes of 'code'. */
     uint8_t code[] __attribute__((aligned(8)));
 };

@@ -22,8 +22,10 @@
  * 'epoch' then takes the new seq of the interest; a bucket that has an older
  * one counts as empty, and is made so when it is next used.
  *
- * Memory: 32 bytes per entry, 48 for the rest of the path and up to 504 for
- * the key, of which only what the policy needs is ever touched.
+ * The front (front.h) knows entries by number and serial number.
+ *
+ * Memory: 40 bytes per entry, 64 in the front, 48 for the rest of the path and
+ * up to 504 for the key, of which only what the policy needs is ever touched.
  *
  * Owned by one worker, which calls lookup and learn for each packet and dump
  * between bursts; nothing locks.
@@ -50,6 +52,7 @@ struct entry {
     struct flow_ref flow;       /* The first of the path. */
     uint64_t used;
     uint64_t packets;
+    uint32_t serial;            /* Another one whenever 'key' is. */
     uint64_t key[];             /* select.n words. */
 };
 
@@ -72,6 +75,7 @@ struct agl_tracker {
     uint64_t epoch;             /* The seq of the interest in 'select'. */
     struct agl_select select;
     uint32_t n_buckets;         /* A power of two. */
+    struct agl_front *front;
     uint8_t *entries;           /* Of entry_size() bytes each. */
     struct rest *rests;         /* One per entry. */
     struct bucket buckets[] __attribute__((aligned(AGILIO_CACHE_LINE)));
@@ -98,11 +102,17 @@ agl_tracker_create(uint32_t n_entries)
     t = agl_env_alloc(sizeof *t + (size_t) n / WAYS * sizeof t->buckets[0]
                       + (size_t) n * sizeof(struct rest)
                       + (size_t) n * entry_size(AGILIO_KEY_WORDS));
-    if (t) {
-        t->seed = agl_env_random();
-        t->n_buckets = n / WAYS;
-        t->rests = (struct rest *) &t->buckets[t->n_buckets];
-        t->entries = (uint8_t *) &t->rests[n];
+    if (!t) {
+        return NULL;
+    }
+    t->seed = agl_env_random();
+    t->n_buckets = n / WAYS;
+    t->rests = (struct rest *) &t->buckets[t->n_buckets];
+    t->entries = (uint8_t *) &t->rests[n];
+    t->front = agl_front_create(n);
+    if (!t->front) {
+        agl_env_free(t);
+        return NULL;
     }
     return t;
 }
@@ -111,6 +121,7 @@ void
 agl_tracker_destroy(struct agl_tracker *t)
 {
     if (t) {
+        agl_front_destroy(t->front);
         agl_env_free(t);
     }
 }
@@ -172,11 +183,17 @@ index_of(const struct agl_tracker *t, const struct bucket *bucket,
 }
 
 static struct entry *
+entry_at(const struct agl_tracker *t, size_t i)
+{
+    return (struct entry *) (void *)
+        (t->entries + i * entry_size(t->select.n));
+}
+
+static struct entry *
 entry_of(const struct agl_tracker *t, const struct bucket *bucket,
          uint32_t way)
 {
-    return (struct entry *) (void *)
-        (t->entries + index_of(t, bucket, way) * entry_size(t->select.n));
+    return entry_at(t, index_of(t, bucket, way));
 }
 
 /* The ways of 'bucket' with this tag: a bit for each. */
@@ -375,6 +392,7 @@ agl_tracker_learn(struct agl_tracker *t, const struct agl_flow_table *flows,
         entry = entry_of(t, bucket, way);
         memcpy(entry->key, tk->words, t->select.n * sizeof tk->words[0]);
         entry->packets = 0;
+        entry->serial++;
     }
     entry = entry_of(t, bucket, way);
     if (entry->flow.id != refs[0].id
@@ -390,6 +408,75 @@ agl_tracker_learn(struct agl_tracker *t, const struct agl_flow_table *flows,
            (path->n - 1) * sizeof refs[1]);
     return evicts;
 }
+
+/* ## ----- ##
+ * ## Front ##
+ * ## ----- ## */
+
+void
+agl_tracker_hints(struct agl_tracker *t, const struct agl_flow_table *flows,
+                  struct agl_pkt *const pkts[], uint32_t n,
+                  const struct agl_parse_options *options,
+                  struct agl_hint hints[])
+{
+    const struct agilio_key *interest;
+    uint64_t seq;
+
+    follow_interest(t, flows);
+    interest = agl_flow_table_interest(flows, &seq);
+    agl_front_follow(t->front, interest, seq);
+    for (uint32_t i = 0; i < n; i++) {
+        agl_front_start(t->front, pkts[i], options, &hints[i]);
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        agl_front_find(t->front, &hints[i]);
+        if (hints[i].entry != AGL_FRONT_NONE) {
+            __builtin_prefetch(entry_at(t, hints[i].entry), 1);
+        }
+    }
+}
+
+struct agl_flow *
+agl_tracker_hit(struct agl_tracker *t, const struct agl_flow_table *flows,
+                const struct agl_hint *hint, uint64_t now)
+{
+    struct entry *entry = entry_at(t, hint->entry);
+    struct agl_flow *flow;
+
+    if (entry->serial != hint->serial) {
+        return NULL;
+    }
+    flow = flow_of(flows, &entry->flow);
+    if (!flow || !flow->program->keyless) {
+        return NULL;
+    }
+    entry->used = now;
+    entry->packets++;
+    return flow;
+}
+
+void
+agl_tracker_keep(struct agl_tracker *t, const struct agl_hint *hint,
+                 const struct agl_tracker_key *tk, const struct agl_flow *flow)
+{
+    struct bucket *bucket;
+    uint32_t way;
+
+    if (!hint->shape || !flow->program->keyless || tk->epoch != t->epoch) {
+        return;
+    }
+    bucket = bucket_of(t, tk->hash);
+    way = find_way(t, bucket, tk);
+    if (way != WAYS) {
+        agl_front_learn(t->front, hint,
+                        (uint32_t) index_of(t, bucket, way),
+                        entry_of(t, bucket, way)->serial);
+    }
+}
+
+/* ## ---- ##
+ * ## Dump ##
+ * ## ---- ## */
 
 static void
 dump_entry(const struct agl_tracker *t, const struct bucket *bucket,

@@ -16,6 +16,11 @@
  * and is found so at its next use; when a later one is, the path ends before
  * it.  A new interest empties the whole tracker (one number changes; no walk).
  *
+ * Received packets of the common shapes find their entry without a key, by
+ * the front (front.h), if nothing else needs the key: agl_tracker_hints()
+ * for a burst, then agl_tracker_hit() for each packet in turn, and
+ * agl_tracker_keep() for one that had to be looked up.
+ *
  * Belongs to one worker; nothing here locks.
  */
 
@@ -23,6 +28,7 @@
 #define AGL_TRACKER_H 1
 
 #include "table/flow.h"
+#include "table/front.h"
 
 struct agl_tracker;
 
@@ -67,6 +73,25 @@ bool agl_tracker_lookup(struct agl_tracker *, const struct agl_flow_table *,
 bool agl_tracker_learn(struct agl_tracker *, const struct agl_flow_table *,
                        const struct agl_tracker_key *tk,
                        const struct agl_path *path, uint64_t now);
+
+/* Sees what the front knows of a burst. */
+void agl_tracker_hints(struct agl_tracker *, const struct agl_flow_table *,
+                       struct agl_pkt *const pkts[], uint32_t n,
+                       const struct agl_parse_options *,
+                       struct agl_hint hints[]);
+
+/* The flow of a packet that the front knew an entry of, if that is the same
+ * entry still, and its program is keyless: then the packet needs no parsing.
+ * Else NULL.  Like a lookup, notes the use of the entry. */
+struct agl_flow *agl_tracker_hit(struct agl_tracker *,
+                                 const struct agl_flow_table *,
+                                 const struct agl_hint *, uint64_t now);
+
+/* Tells the front where the entry is that was found or learned as 'tk', with
+ * 'flow' first, for the packet of 'hint'. */
+void agl_tracker_keep(struct agl_tracker *, const struct agl_hint *,
+                      const struct agl_tracker_key *tk,
+                      const struct agl_flow *flow);
 
 /* Walks the live entries: writes up to 'max' of them to 'out', starting at
  * '*cursor' (0 at first), sets '*cursor' to where to go on (0 = end), returns

@@ -1,0 +1,398 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * test-shape.c - frames of the common shapes (pkt/shape.c) against the parser,
+ * which knows better.  What a shape sets of a packet is what parsing sets; and
+ * a frame's masked words say exactly as much as its masked key.  Then the way
+ * by the front to a tracker's entries, against the flow table.
+ */
+
+#include "frames.h"
+#include "model.h"
+#include "pkt/shape.h"
+
+#define N_RANDOM 200000
+
+static const struct agl_parse_options options[] = {
+    { .max_vlans = 0 }, { .max_vlans = 1 }, { .max_vlans = 2 },
+};
+
+/* A frame with what is made of it. */
+struct view {
+    struct agl_pkt pkt;
+    struct agilio_key key;
+    uint32_t shape;
+};
+
+static void
+set_frame(struct agl_pkt *pkt, const uint8_t *bytes, size_t n)
+{
+    agl_pkt_init(pkt, pkt->room + AGL_PKT_HEADROOM, (uint32_t) n);
+    memcpy(pkt->data, bytes, n);
+    pkt->md.in_port = agilio_to_le32(7);
+}
+
+static void
+look(struct view *v, const uint8_t *bytes, size_t n,
+     const struct agl_parse_options *o)
+{
+    set_frame(&v->pkt, bytes, n);
+    v->shape = agl_shape_parse(&v->pkt, o);
+}
+
+/* Also checks that there is one truth. */
+static void
+look_twice(struct view *v, const uint8_t *bytes, size_t n,
+           const struct agl_parse_options *o)
+{
+    static struct agl_pkt parsed;
+
+    look(v, bytes, n, o);
+    set_frame(&parsed, bytes, n);
+    agl_parse(&parsed, o, &v->key);
+    if (v->shape) {
+        CHECK(v->pkt.options == parsed.options);
+        CHECK(v->pkt.l2_5_ofs == parsed.l2_5_ofs);
+        CHECK(v->pkt.l3_ofs == parsed.l3_ofs);
+        CHECK(v->pkt.l3_type == parsed.l3_type);
+        CHECK(v->pkt.l4_ofs == parsed.l4_ofs);
+        CHECK(v->pkt.l4_len == parsed.l4_len);
+        CHECK(v->pkt.pad_len == parsed.pad_len);
+        CHECK(v->pkt.tcp_flags == parsed.tcp_flags);
+    }
+}
+
+static bool
+same_words(const struct view *a, const struct view *b,
+           const struct agilio_key *mask)
+{
+    uint64_t bits[AGL_SHAPE_WORDS], differ = 0;
+
+    agl_shape_mask(a->shape, mask, bits);
+    for (size_t i = 0; i < AGL_SHAPE_WORDS; i++) {
+        uint64_t x, y;
+
+        if (!bits[i]) {
+            continue;
+        }
+        CHECK((i + 1) * sizeof x <= a->pkt.len);
+        memcpy(&x, a->pkt.data + i * sizeof x, sizeof x);
+        memcpy(&y, b->pkt.data + i * sizeof y, sizeof y);
+        differ |= (x ^ y) & bits[i];
+    }
+    return !differ;
+}
+
+static bool
+same_key(const struct view *a, const struct view *b,
+         const struct agilio_key *mask)
+{
+    const uint8_t *x = (const uint8_t *) &a->key, *m = (const uint8_t *) mask;
+    const uint8_t *y = (const uint8_t *) &b->key;
+
+    for (size_t i = 0; i < sizeof *mask; i++) {
+        if ((x[i] ^ y[i]) & m[i]) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Few bits or many. */
+static void
+random_mask(struct agilio_key *mask)
+{
+    uint8_t *m = (uint8_t *) mask;
+    uint32_t n = 1 + frame_random(24);
+
+    memset(mask, 0, sizeof *mask);
+    if (!frame_random(4)) {
+        memset(mask, 0xff, sizeof *mask);
+        return;
+    }
+    while (n--) {
+        m[frame_random(sizeof *mask)] = (uint8_t) (1 << frame_random(8));
+        m[96 + frame_random(120)] = 0xff;
+    }
+}
+
+static void
+test_against_parser(void)
+{
+    static struct view a, b;
+    uint32_t n_shapes[AGL_N_SHAPES] = { 0 }, n_equal = 0, n_differ = 0;
+
+    for (uint32_t i = 0; i < N_RANDOM; i++) {
+        const struct frame *f = &frames[i % AGILIO_ARRAY_SIZE(frames)];
+        const struct agl_parse_options *o = &options[frame_random(3)];
+        uint8_t bytes[FRAME_MAX];
+        struct agilio_key mask;
+        size_t n;
+
+        n = frame_mutate(bytes, frame_decode(f->hex, bytes));
+        while (i % 2 && n < 64) {
+            bytes[n++] = frame_random_byte();   /* As on a wire. */
+        }
+        look_twice(&a, bytes, n, o);
+        n_shapes[a.shape]++;
+        bytes[frame_random((uint32_t) n)] ^= (uint8_t) (1 << frame_random(8));
+        look_twice(&b, bytes, n, o);
+        if (!a.shape || a.shape != b.shape) {
+            continue;
+        }
+        random_mask(&mask);
+        CHECK(same_words(&a, &b, &mask) == same_key(&a, &b, &mask));
+        n_equal += same_key(&a, &b, &mask);
+        n_differ += !same_key(&a, &b, &mask);
+    }
+    /* It was not for nothing: each shape, equal keys and different ones. */
+    for (uint32_t shape = AGL_SHAPE_SOME; shape < AGL_N_SHAPES; shape += 2) {
+        CHECK(n_shapes[shape] > 20);
+    }
+    CHECK(n_equal > 1000 && n_differ > 1000);
+}
+
+static uint32_t
+shape_of(const char *name, const struct agl_parse_options *o)
+{
+    static struct view v;
+    uint8_t bytes[FRAME_MAX] = { 0 };
+    size_t n = frame_get(name, bytes);
+
+    look(&v, bytes, n < 64 ? 64 : n, o);        /* As on a wire. */
+    return v.shape;
+}
+
+static void
+test_shapes(void)
+{
+    const struct agl_parse_options *o = &options[1];
+
+    CHECK(shape_of("udp4", o) == AGL_SHAPE_SOME);
+    CHECK(shape_of("tcp4", o) == (AGL_SHAPE_SOME | AGL_SHAPE_TCP));
+    CHECK(shape_of("vlan tcp4", o)
+          == (AGL_SHAPE_SOME | AGL_SHAPE_VLAN | AGL_SHAPE_TCP));
+    CHECK(shape_of("vlan tcp4", &options[0]) == AGL_SHAPE_NONE);
+    CHECK(shape_of("qinq udp4", &options[2]) == AGL_SHAPE_NONE);
+    CHECK(shape_of("udp6", o) == (AGL_SHAPE_SOME | AGL_SHAPE_IPV6));
+    CHECK(shape_of("arp", o) == AGL_SHAPE_NONE);
+    CHECK(shape_of("icmp4", o) == AGL_SHAPE_NONE);
+}
+
+/* ## ----- ##
+ * ## Front ##
+ * ## ----- ## */
+
+static struct agl_flow_table *table;
+static struct agl_tracker *tracker;
+static uint64_t now = 100;
+
+/* A match on packets of port 7 whose destination port ends in 'x', and that
+ * looks at 'mask' of the source port. */
+static struct match
+ports_match(uint16_t x, uint16_t mask)
+{
+    struct agilio_key key, bits;
+    struct match m;
+
+    memset(&key, 0, sizeof key);
+    memset(&bits, 0, sizeof bits);
+    key.md.in_port = agilio_to_le32(7);
+    bits.md.in_port = bits.md.recirc_id = agilio_to_le32(UINT32_MAX);
+    key.tp_dst = agilio_to_be16(x);
+    bits.tp_dst = agilio_to_be16(7);
+    bits.tp_src = agilio_to_be16(mask);
+    memcpy(m.key, &key, sizeof key);
+    memcpy(m.mask, &bits, sizeof bits);
+    return m;
+}
+
+static void
+start(uint32_t n_entries)
+{
+    table = agl_flow_table_create(100, 10);
+    tracker = agl_tracker_create(n_entries);
+    put_new(table, 0, ports_match(0, 0));
+    put_new(table, 1, ports_match(1, 0));
+}
+
+static void
+stop(void)
+{
+    agl_tracker_destroy(tracker);
+    agl_flow_table_destroy(table);
+    CHECK(!env_n_blocks);
+}
+
+/* Frame 'name' with these ports, as received on port 7. */
+static void
+make_udp(struct agl_pkt *pkt, const char *name, uint16_t src, uint16_t dst)
+{
+    agilio_be16 ports[] = { agilio_to_be16(src), agilio_to_be16(dst) };
+    uint8_t bytes[FRAME_MAX] = { 0 };
+
+    frame_get(name, bytes);
+    memcpy(bytes + 34, ports, sizeof ports);
+    set_frame(pkt, bytes, 64);
+}
+
+/* What the front and the tracker make of a packet: its flow's id, or -1. */
+static int
+hit(struct agl_pkt *pkt, struct agl_hint *hint)
+{
+    struct agl_flow *flow;
+
+    agl_tracker_hints(tracker, table, &pkt, 1, &options[1], hint);
+    flow = hint->entry == AGL_FRONT_NONE ? NULL
+           : agl_tracker_hit(tracker, table, hint, now);
+    return flow ? (int) flow->id : -1;
+}
+
+/* The long way, in which everything is learned.  Returns the same. */
+static int
+look_up(struct agl_pkt *pkt, const struct agl_hint *hint)
+{
+    struct agl_tracker_key tk;
+    struct agilio_key key;
+    struct agl_path path;
+
+    agl_parse(pkt, &options[1], &key);
+    agl_tracker_key(tracker, table, &key, &tk);
+    if (!agl_tracker_lookup(tracker, table, &tk, now, &path)) {
+        path.flows[0] = agl_flow_table_lookup(table, &key);
+        if (!path.flows[0]) {
+            return -1;
+        }
+        path.n = 1;
+        agl_tracker_learn(tracker, table, &tk, &path, now);
+    }
+    agl_tracker_keep(tracker, hint, &tk, path.flows[0]);
+    return (int) path.flows[0]->id;
+}
+
+/* Both, for a UDP packet. */
+static int
+track(uint16_t src, uint16_t dst)
+{
+    static struct agl_pkt pkt;
+    struct agl_hint hint;
+
+    make_udp(&pkt, "udp4", src, dst);
+    return hit(&pkt, &hint);
+}
+
+static int
+teach(uint16_t src, uint16_t dst)
+{
+    static struct agl_pkt pkt;
+    struct agl_hint hint;
+
+    make_udp(&pkt, "udp4", src, dst);
+    hit(&pkt, &hint);
+    return look_up(&pkt, &hint);
+}
+
+static void
+test_front(void)
+{
+    start(64);
+    CHECK(track(5, 0) == -1);
+    CHECK(teach(5, 0) == 0 && track(5, 0) == 0);
+    CHECK(track(6, 8) == 0);            /* The policy sees no difference. */
+    CHECK(track(5, 1) == -1 && teach(5, 1) == 1 && track(5, 1) == 1);
+    CHECK(teach(5, 2) == -1 && track(5, 2) == -1);
+    stop();
+}
+
+static void
+test_front_is_not_stale(void)
+{
+    start(64);
+    CHECK(teach(5, 0) == 0);
+    replace(table, 0, ports_match(0, 0));
+    CHECK(track(5, 0) == -1 && teach(5, 0) == 0 && track(5, 0) == 0);
+    agl_flow_destroy(agl_flow_table_del(table, 0));
+    CHECK(track(5, 0) == -1);
+
+    CHECK(teach(5, 1) == 1 && track(5, 1) == 1);
+    put_new(table, 2, ports_match(2, 0xff));    /* Now ports tell. */
+    CHECK(track(5, 1) == -1 && teach(5, 1) == 1);
+    CHECK(track(5, 1) == 1 && track(6, 1) == -1);
+    stop();
+}
+
+/* Like looks, unlike shape: the parser sees no TCP here. */
+static void
+test_front_and_shapes(void)
+{
+    static struct agl_pkt udp, icmp;
+    struct agl_hint hint;
+
+    start(64);
+    make_udp(&udp, "udp4", 5, 0);
+    make_udp(&icmp, "icmp4", 0x500, 0);    /* Code 0. */
+    CHECK(hit(&udp, &hint) == -1 && look_up(&udp, &hint) == 0);
+    CHECK(hit(&udp, &hint) == 0);
+    CHECK(hit(&icmp, &hint) == -1 && look_up(&icmp, &hint) == 0);
+    CHECK(hit(&icmp, &hint) == -1);
+    udp.md.in_port = agilio_to_le32(8);
+    CHECK(hit(&udp, &hint) == -1 && look_up(&udp, &hint) == -1);
+    stop();
+}
+
+/* Packets, and changes of the policy, as chance has it: a hit is what the flow
+ * table says. */
+static void
+test_front_random(void)
+{
+    static struct agl_pkt pkts[AGL_BURST];
+    uint32_t n_hits = 0;
+
+    start(16);
+    for (uint32_t i = 0; i < 20000; i++) {
+        struct agl_pkt *burst[AGL_BURST];
+        struct agl_hint hints[AGL_BURST];
+        uint32_t id = frame_random(8);
+
+        if (!frame_random(4)) {
+            agl_flow_destroy(agl_flow_table_del(table, id));
+            if (frame_random(3)) {
+                put_new(table, id, ports_match((uint16_t) id, 0x10));
+            }
+        }
+        for (uint32_t j = 0; j < AGL_BURST; j++) {
+            burst[j] = &pkts[j];
+            make_udp(burst[j], frame_random(8) ? "udp4" : "tcp4",
+                     (uint16_t) frame_random(64), (uint16_t) frame_random(8));
+        }
+        agl_tracker_hints(tracker, table, burst, AGL_BURST, &options[1],
+                          hints);
+        for (uint32_t j = 0; j < AGL_BURST; j++) {
+            struct agl_flow *flow = NULL;
+            struct agilio_key key;
+
+            if (hints[j].entry != AGL_FRONT_NONE) {
+                flow = agl_tracker_hit(tracker, table, &hints[j], now++);
+            }
+            agl_parse(burst[j], &options[1], &key);
+            CHECK(!flow || flow == agl_flow_table_lookup(table, &key));
+            n_hits += flow != NULL;
+            if (!flow) {
+                look_up(burst[j], &hints[j]);
+            }
+        }
+    }
+    CHECK(n_hits > 100000);
+    stop();
+}
+
+int
+main(void)
+{
+    RUN(test_against_parser);
+    RUN(test_shapes);
+    RUN(test_front);
+    RUN(test_front_is_not_stale);
+    RUN(test_front_and_shapes);
+    RUN(test_front_random);
+    return summary();
+}
