@@ -208,6 +208,7 @@ DOC_SOURCE += \
 	Documentation/agilio/intro.rst \
 	Documentation/agilio/metrics.rst \
 	Documentation/agilio/packet.rst \
+	Documentation/agilio/performance.rst \
 	Documentation/agilio/reference-counters.rst \
 	Documentation/agilio/reference-kernel.rst \
 	Documentation/agilio/reference-names.rst \
