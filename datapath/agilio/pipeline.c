@@ -6,9 +6,10 @@
  *                      ^ -> (miss in both) upcall, or account -> run -> tx
  *                      `------------------------- recirc ---------'
  *
- * A burst is received in agl_pipeline_receive(), all of it parsed before the
- * first packet is looked up; what becomes of a packet then is told by carry();
- * and agl_pipeline_recirc() has it take the path again, at most
+ * A burst is received in agl_pipeline_receive(), and all of it parsed before
+ * the first packet is looked up, but for what the tracker knows by the shape
+ * of the frame, which needs no parsing.  What becomes of a packet then is told
+ * by carry(); and agl_pipeline_recirc() has it take the path again, at most
  * AGILIO_MAX_RECIRC times.  Each packet has one fate: it is sent as its flow
  * says, or given to the host, or dropped; the latter two under one counter
  * each.
