@@ -116,6 +116,20 @@ diff_nic_lookup(odp_port_t port, void *aux OVS_UNUSED)
     return ref;
 }
 
+/* Takes a flow off the NIC, and what it counted into the flow. */
+static void
+take_off(struct diff_flow *flow)
+{
+    const struct agilio_flow_stats *s = &nic.region.flows[flow->id];
+    struct diff_stats *past = &flow->past;
+
+    CHECK(!inproc_del_flow(&nic, flow->id));
+    past->n_packets += agilio_from_le64(s->packets);
+    past->n_bytes += agilio_from_le64(s->bytes);
+    past->used = MAX(past->used, agilio_from_le64(s->used) / 1000000);
+    past->tcp_flags |= agilio_from_le16(s->tcp_flags);
+}
+
 /* A flow that the NIC refuses is not there, as in ovs-vswitchd. */
 void
 diff_nic_put(struct diff_flow *flow)
@@ -141,7 +155,7 @@ diff_nic_put(struct diff_flow *flow)
         flow->resident = !diff_nic_ask(AGILIO_MSG_FLOW_PUT, body, len);
     }
     if (was && !flow->resident) {
-        CHECK(!inproc_del_flow(&nic, flow->id));
+        take_off(flow);
     }
 }
 
@@ -152,18 +166,12 @@ diff_nic_n_packets(const struct diff_flow *flow)
 }
 
 void
-diff_nic_del(const struct diff_flow *flow, struct diff_stats *stats)
+diff_nic_del(struct diff_flow *flow, struct diff_stats *stats)
 {
-    const struct agilio_flow_stats *s = &nic.region.flows[flow->id];
-
-    memset(stats, 0, sizeof *stats);
     if (flow->resident) {
-        CHECK(!inproc_del_flow(&nic, flow->id));
-        stats->n_packets = agilio_from_le64(s->packets);
-        stats->n_bytes = agilio_from_le64(s->bytes);
-        stats->used = agilio_from_le64(s->used) / 1000000;
-        stats->tcp_flags = agilio_from_le16(s->tcp_flags);
+        take_off(flow);
     }
+    *stats = flow->past;
 }
 
 /* ## ------- ##

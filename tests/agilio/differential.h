@@ -124,6 +124,7 @@ struct diff_flow {
     enum agilio_verdict verdict;
     const char *reason;         /* NULL, or for the verdict. */
     bool resident;              /* The NIC has it. */
+    struct diff_stats past;     /* What it counted before it was taken off. */
     struct agilio_key mask;
     uint8_t program[AGILIO_MAX_PROGRAM];
     size_t program_len;
@@ -301,7 +302,7 @@ const struct agl_region *diff_nic_region(void);
 uint32_t diff_nic_port(uint32_t port);
 /* Translates a flow and puts it; fills in the NIC's view. */
 void diff_nic_put(struct diff_flow *);
-void diff_nic_del(const struct diff_flow *, struct diff_stats *);
+void diff_nic_del(struct diff_flow *, struct diff_stats *);
 uint64_t diff_nic_n_packets(const struct diff_flow *);
 /* The NIC receives a frame, and its host whatever the NIC gives it; returns
  * how many records these are. */
