@@ -250,7 +250,7 @@ run(struct agl_worker *w, const struct agl_program *program,
     uint32_t n_reserved = w->pool.n_reserved;
 
     if (program->port != AGILIO_PORT_NONE) {
-        agl_pipeline_output(&w->run, program->port, pkt);
+        w->run.output(&w->run, program->port, pkt);
         agl_worker_count(w, AGILIO_COUNTER_CARRIED);
         return;
     }
