@@ -410,9 +410,11 @@ agilio_stats(struct unixctl_conn *conn, int argc, const char *argv[],
  * ## agilio/dump-tracker ##
  * ## ------------------- ## */
 
-#define PAGE_ENTRIES 48         /* Fit into a message. */
+/* Those that fit into a message with its header. */
+#define PAGE_ENTRIES ((AGILIO_MAX_MSG - 64) \
+                      / sizeof(struct agilio_tracker_entry))
 #define DEFAULT_ENTRIES 1000
-#define MAX_PAGES 10000         /* A NIC may not keep us for ever. */
+#define MAX_PAGES 100000        /* A NIC may not keep us for ever. */
 
 static void
 format_tracker_entry(struct ds *ds, const struct agilio_map *map,

@@ -422,16 +422,24 @@ agilio_residency_lost(void)
     ovs_mutex_unlock(&MUTEX);
 }
 
-void
-agilio_residency_take_over(uint32_t max_flows)
+/* A connection does not follow another before agilio_residency_lost() has had
+ * the mutex, so it is still the same one when the NIC becomes ACTIVE. */
+bool
+agilio_residency_take_over(uint64_t generation, uint32_t max_flows)
 {
+    bool is_same;
+
     ovs_mutex_lock(&MUTEX);
-    all_absent(agilio_tally_fold);
-    id_pool_destroy(ids);
-    ids = id_pool_create(0, max_flows);
-    agilio_objects_take_over(agilio_nic_map());
-    agilio_nic_take_over();
+    is_same = agilio_nic_map()->generation == generation;
+    if (is_same) {
+        all_absent(agilio_tally_fold);
+        id_pool_destroy(ids);
+        ids = id_pool_create(0, max_flows);
+        agilio_objects_take_over(agilio_nic_map());
+        agilio_nic_take_over();
+    }
     ovs_mutex_unlock(&MUTEX);
+    return is_same;
 }
 
 /* Some of the refused flows get another chance: there may be room now. */

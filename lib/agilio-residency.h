@@ -131,9 +131,11 @@ bool agilio_residency_find_port(uint32_t id, const char **dpif_type,
 /* The NIC is lost.  Its flows may live on, but are not ours to change. */
 void agilio_residency_lost(void);
 
-/* The NIC is to be ours, and its table of 'max_flows' is empty: goes on to
- * ACTIVE.  It is filled in agilio_residency_run(). */
-void agilio_residency_take_over(uint32_t max_flows);
+/* The NIC of connection 'generation' is to be ours, and its table of
+ * 'max_flows' is empty: goes on to ACTIVE.  It is filled in
+ * agilio_residency_run().  Returns false, and does nothing, if the connection
+ * is another one now. */
+bool agilio_residency_take_over(uint64_t generation, uint32_t max_flows);
 
 /* Does a bounded part of the work that is due, and says when to be called
  * again.  Main thread only. */

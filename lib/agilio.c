@@ -249,8 +249,7 @@ take_over(void)
         VLOG_WARN_RL(&rl, "the NIC's flow table cannot be flushed (%s)",
                      reason ? reason : ovs_strerror(error));
         take_over_at = time_msec() + RETRY_MSEC;
-    } else if (agilio_nic_map()->generation == generation) {
-        agilio_residency_take_over(max_flows);
+    } else if (agilio_residency_take_over(generation, max_flows)) {
         max_vlans_sent = 0;
     }
     free(reason);

@@ -194,7 +194,7 @@ static void
 nic_take_over(void)
 {
     memset(nic->present, 0, sizeof nic->present);
-    agilio_residency_take_over(MAX_FLOWS);
+    CHECK(agilio_residency_take_over(agilio_nic_map()->generation, MAX_FLOWS));
     agilio_residency_run();
 }
 
@@ -760,6 +760,9 @@ test_same_nic(void)
     nic->map.generation++;
     nic_count(id, 1);
     CHECK(counts(&A, 8, false));
+    /* What was flushed is not this one. */
+    CHECK(!agilio_residency_take_over(nic->map.generation - 1, MAX_FLOWS));
+    CHECK(status == AGILIO_NIC_ATTACHED && counts(&A, 8, false));
     nic_take_over();
     nic_answer();
     nic_count(look(&A).id, 1);

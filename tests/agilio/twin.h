@@ -413,7 +413,7 @@ nic_boot(uint32_t max_meters)
 static inline void
 nic_take_over(void)
 {
-    agilio_residency_take_over(64);
+    CHECK(agilio_residency_take_over(map.generation, 64));
     answer();
 }
 
