@@ -350,6 +350,9 @@ dpdk_tx(struct agl_dev *dev, struct agl_pkt *pkts[], uint32_t n)
             break;              /* No mbuf: as good as a full device. */
         }
     }
+    if (!n_mbufs) {
+        return i;
+    }
     n_done = rte_eth_tx_burst(d->port, 0, mbufs, (uint16_t) n_mbufs);
     while (AGILIO_UNLIKELY(n_mbufs > n_done)) {
         i = places[--n_mbufs];
