@@ -775,6 +775,7 @@ main(void)
     register_class();
     dummy_enable("");
     ovs_numa_init();
+    time_msec();        /* The clock makes a seq, which a seq_wait() cannot. */
 
     RUN(test_config);
     RUN(test_port_comes);
