@@ -21,6 +21,10 @@
 
 BUILD_ASSERT_DECL(AGILIO_MAX_TUNNEL_OPTS == TLV_TOT_OPT_SIZE);
 
+/* Behind the frame: the connection tracker writes a longer address into FTP's
+ * messages, up to 45 bytes of it, and wants the room to be there. */
+#define TAILROOM 64
+
 /* ## ------- ##
  * ## Looking ##
  * ## ------- ## */
@@ -161,7 +165,8 @@ agilio_rx_take(struct agilio_ring_end *end, const struct agilio_rx *rx)
     if (rx->kind != AGILIO_RX_STALE && rx->kind != AGILIO_RX_BAD) {
         uint32_t len = rx->len - rx->frame_ofs;
 
-        packet = dp_packet_new_with_headroom(len, DP_NETDEV_HEADROOM);
+        packet = dp_packet_new_with_headroom(len + TAILROOM,
+                                             DP_NETDEV_HEADROOM);
         agilio_ring_read(end, rx->frame_ofs, dp_packet_put_uninit(packet, len),
                          len);
         if (rx->hash) {

@@ -123,6 +123,7 @@ check_frame(const struct dp_packet *packet, uint32_t len)
     if (packet) {
         CHECK(dp_packet_size(packet) == len);
         CHECK(dp_packet_headroom(packet) >= 4);
+        CHECK(dp_packet_tailroom(packet) >= 45);
         CHECK(!memcmp(dp_packet_data(packet), frame, len));
     }
 }
