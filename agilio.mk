@@ -535,6 +535,12 @@ tests_bench_bench_core_SOURCES = \
 tests_bench_bench_core_CPPFLAGS = \
 	$(agilio_test_cppflags) -I $(top_srcdir)/tests/bench
 tests_bench_bench_core_LDADD = $(agilio_test_ldadd)
+
+# The host's end of the control channel, against a real agilio-nicd.
+EXTRA_PROGRAMS += tests/bench/bench-control
+tests_bench_bench_control_SOURCES = tests/bench/bench-control.c
+tests_bench_bench_control_CPPFLAGS = $(agilio_test_cppflags)
+tests_bench_bench_control_LDADD = $(agilio_test_ldadd)
 CLEANFILES += $(EXTRA_PROGRAMS)
 
 # Too many files to name; links, which are not to be in what is distributed.

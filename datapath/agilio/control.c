@@ -11,8 +11,6 @@
 
 #include "nic.h"
 
-#define MAX_TURNS 64            /* Of one run: a busy host is not all. */
-
 /* So a request always finds room for what it posts: one call each, and
  * agl_worker_call()'s. */
 AGILIO_ASSERT(AGL_MAX_CALLS > AGL_MAX_REQUESTS);
@@ -115,22 +113,28 @@ answer(struct agl_nic *nic, bool *kick)
     return true;
 }
 
+/* As much as there are places for: a busy host is not all.  What a run costs
+ * besides (a look at all descriptors, a doorbell or two) is for many requests
+ * then. */
 void
 agl_control_run(struct agl_nic *nic)
 {
-    bool progress = true;
     bool kick = false;
     uint32_t n;
 
-    for (n = 0; n < MAX_TURNS && progress; n++) {
-        progress = answer(nic, &kick);
-        progress |= receive(nic);
+    for (n = 0; n < AGL_MAX_REQUESTS && answer(nic, &kick); n++) {
+        continue;
+    }
+    for (n = 0; n < AGL_MAX_REQUESTS && receive(nic); n++) {
+        continue;
     }
     if (kick) {
         nic->ops->kick_host(nic->ops->aux, AGILIO_VECTOR_CONTROL);
     }
 }
 
+/* While there is no place for a request, whether there is one does not
+ * matter. */
 bool
 agl_control_sleep(struct agl_nic *nic)
 {
@@ -138,9 +142,10 @@ agl_control_sleep(struct agl_nic *nic)
     const struct agl_request *r = &c->requests[c->head % AGL_MAX_REQUESTS];
 
     return c->blocked
-           || (agilio_ring_sleep(&nic->region->request)
-               && (c->head == c->tail
-                   || !agl_worker_has_done(&nic->worker, r->after)));
+           || ((c->head == c->tail
+                || !agl_worker_has_done(&nic->worker, r->after))
+               && (c->tail - c->head == AGL_MAX_REQUESTS
+                   || agilio_ring_sleep(&nic->region->request)));
 }
 
 /* Forgets all that is under way, once the worker has done it. */

@@ -35,7 +35,7 @@ struct agl_request {
     uint32_t body_len;          /* Of the reply. */
     uint8_t *body;              /* NULL, or from agl_env_alloc(). */
 };
-#define AGL_MAX_REQUESTS 256    /* A power of two. */
+#define AGL_MAX_REQUESTS 1024   /* A power of two. */
 
 struct agl_control {
     bool in_session;

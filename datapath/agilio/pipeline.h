@@ -55,7 +55,7 @@ struct agl_call {
     void (*fn)(struct agl_worker *, void *arg);
     void *arg;
 };
-#define AGL_MAX_CALLS 1024      /* Waiting at a time; a power of two. */
+#define AGL_MAX_CALLS 2048      /* Waiting at a time; a power of two. */
 
 struct agl_worker {
     struct agl_run run;         /* First: programs give it back to us. */
@@ -85,7 +85,8 @@ struct agl_worker {
     struct agl_call calls[AGL_MAX_CALLS];
     uint64_t posted __attribute__((aligned(AGILIO_CACHE_LINE)));
     uint64_t done __attribute__((aligned(AGILIO_CACHE_LINE)));
-    bool asleep;                /* The worker's: a post must wake it. */
+    bool asleep;                /* A post must wake it.  Set by the worker,
+                                 * cleared by it or before it is kicked. */
 };
 
 /* ## worker.c ## */

@@ -14,6 +14,8 @@
 #include "action/meter.h"
 #include "table/hash.h"
 
+#define CALLS_AT_A_TIME 64
+
 int
 agl_worker_init(struct agl_worker *w, const struct agl_nic_ops *ops,
                 struct agl_region *region, uint32_t index,
@@ -81,6 +83,7 @@ agl_worker_post(struct agl_worker *w,
     agilio_store_release(&w->posted, n + 1);
     agilio_fence();             /* Pairs with agl_worker_sleep(). */
     if (agilio_load_relaxed(&w->asleep)) {
+        agilio_store_relaxed(&w->asleep, false);        /* Once is enough. */
         w->ops->kick_worker(w->ops->aux);
     }
     return n + 1;
@@ -106,25 +109,27 @@ agl_worker_call(struct agl_worker *w,
     }
 }
 
-/* Makes the calls that are waiting; returns how many. */
+/* Makes some of the calls that are waiting; returns how many.  Packets do not
+ * wait for all; the control thread, which has more to do at once then, does
+ * before it is woken. */
 static uint32_t
 make_calls(struct agl_worker *w)
 {
     /* Pairs with the release in agl_worker_post(). */
     uint64_t posted = agilio_load_acquire(&w->posted);
     uint64_t done = w->done;
-    uint32_t n = (uint32_t) (posted - done);
+    uint32_t n = 0;
 
-    if (!n) {
-        return 0;
-    }
-    while (done != posted) {
+    while (done != posted && n < CALLS_AT_A_TIME) {
         const struct agl_call *call = &w->calls[done % AGL_MAX_CALLS];
 
         call->fn(w, call->arg);
         agilio_store_release(&w->done, ++done);
+        n++;
     }
-    w->ops->kick_control(w->ops->aux);
+    if (n && done == posted) {
+        w->ops->kick_control(w->ops->aux);
+    }
     return n;
 }
 
