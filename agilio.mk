@@ -126,8 +126,6 @@ agilio_core_sources = \
 	datapath/agilio/table/flow-table.c \
 	datapath/agilio/table/flow.c \
 	datapath/agilio/table/flow.h \
-	datapath/agilio/table/front.c \
-	datapath/agilio/table/front.h \
 	datapath/agilio/table/hash.h \
 	datapath/agilio/table/mask.c \
 	datapath/agilio/table/mask.h \

@@ -173,7 +173,10 @@ apply_trace(struct agl_worker *w, void *trace_)
     uint32_t i, n = 0;
 
     agl_parse(t->pkt, &w->options, &t->key);
-    agl_tracker_key(w->tracker, w->table, &t->key, &tk);
+    if (!agl_tracker_shape_key(w->tracker, w->table, t->pkt, &w->options,
+                               &tk)) {
+        agl_tracker_key(w->tracker, w->table, &t->key, &tk);
+    }
     t->in_tracker = agl_tracker_lookup(w->tracker, w->table, &tk, w->now,
                                        &path);
     flow = (t->in_tracker ? path.flows[0]

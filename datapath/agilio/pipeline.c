@@ -6,13 +6,12 @@
  *                      ^ -> (miss in both) upcall, or account -> run -> tx
  *                      `------------------------- recirc ---------'
  *
- * A burst is received in agl_pipeline_receive(), and all of it parsed before
- * the first packet is looked up, but for what the tracker knows by the shape
- * of the frame, which needs no parsing.  What becomes of a packet then is told
- * by carry(); and agl_pipeline_recirc() has it take the path again, at most
- * AGILIO_MAX_RECIRC times.  Each packet has one fate: it is sent as its flow
- * says, or given to the host, or dropped; the latter two under one counter
- * each.
+ * A burst is received in agl_pipeline_receive(), and all of it prepared before
+ * the first packet is looked up: a frame of a common shape needs no parsing
+ * for that.  What becomes of a packet then is told by carry(); and
+ * agl_pipeline_recirc() has it take the path again, at most AGILIO_MAX_RECIRC
+ * times.  Each packet has one fate: it is sent as its flow says, or given to
+ * the host, or dropped; the latter two under one counter each.
  *
  * One lookup in the tracker serves a whole traversal, that is, all the passes
  * of a packet whose flows the tracker has as one path.  Worker thread only.
@@ -111,14 +110,13 @@ mask_lookup(struct agl_worker *w, struct agl_traversal *t,
     return flow;
 }
 
-/* Begins a traversal, whose 'tk' is made: the flow of a packet from either
- * level, NULL on a miss in both. */
+/* The flow of a packet that begins a traversal, whose 'tk' is made; NULL if
+ * the tracker does not know it. */
 static struct agl_flow *
-lookup(struct agl_worker *w, struct agl_traversal *t,
-       const struct agilio_key *key)
+exact_lookup(struct agl_worker *w, struct agl_traversal *t)
 {
     if (!agl_tracker_lookup(w->tracker, w->table, &t->tk, w->now, &t->path)) {
-        return mask_lookup(w, t, key);
+        return NULL;
     }
     agl_worker_count(w, AGILIO_COUNTER_L1_HIT);
     t->at = 1;
@@ -240,6 +238,18 @@ account(struct agl_worker *w, const struct agl_flow *flow,
     }
 }
 
+static void
+set_hash(struct agl_pkt *pkt, const struct agilio_key *key)
+{
+    struct agilio_key parsed;
+
+    if (!key) {
+        agl_parse(pkt, pkt->options, &parsed);
+        key = &parsed;
+    }
+    agl_pkt_set_hash(pkt, key);
+}
+
 /* Runs the program of a packet's flow.  The copies that it makes are set aside
  * before; what it does not need of them is given back. */
 static void
@@ -259,8 +269,11 @@ run(struct agl_worker *w, const struct agl_program *program,
         agl_worker_count(w, AGILIO_COUNTER_CARRIED);
         return;
     }
+    if (!key) {
+        agl_shape_settle(pkt, traversal->tk.shape, &w->options);
+    }
     if (program->needs_hash && !pkt->has_hash) {
-        agl_pkt_set_hash(pkt, key);
+        set_hash(pkt, key);
     }
     w->traversal = traversal;
     if (agl_program_run(program, pkt, &w->run)) {
@@ -269,7 +282,8 @@ run(struct agl_worker *w, const struct agl_program *program,
     w->pool.n_reserved = n_reserved;
 }
 
-/* What becomes of a packet that belongs to 'flow', NULL if to none. */
+/* What becomes of a packet that belongs to 'flow', NULL if to none.  'key' is
+ * NULL if the packet is not parsed. */
 static void
 carry(struct agl_worker *w, struct agl_pkt *pkt, const struct agilio_key *key,
       struct agl_flow *flow, struct agl_traversal *traversal)
@@ -328,7 +342,8 @@ agl_pipeline_recirc(struct agl_run *run, struct agl_pkt *pkt)
     } else {
         traversal = &fresh;
         agl_tracker_key(w->tracker, w->table, &key, &fresh.tk);
-        flow = lookup(w, &fresh, &key);
+        flow = exact_lookup(w, &fresh);
+        flow = flow ? flow : mask_lookup(w, &fresh, &key);
     }
     carry(w, pkt, &key, flow, traversal);
     w->traversal = NULL;
@@ -356,61 +371,44 @@ agl_pipeline_drop(struct agl_run *run, enum agilio_counter reason,
     drop(worker_of(run), pkt, reason);
 }
 
-/* Parses packet 'i' of a burst, to be looked up. */
+/* Packet 'i' of a burst is to be looked up. */
 static void
 prepare(struct agl_worker *w, struct agl_pkt *pkt, uint32_t i)
 {
-    agl_parse(pkt, &w->options, &w->keys[i]);
-    agl_tracker_key(w->tracker, w->table, &w->keys[i], &w->traversals[i].tk);
-}
+    struct agl_tracker_key *tk = &w->traversals[i].tk;
 
-/* The flow of packet 'i', which was looked up in vain by its shape. */
-static struct agl_flow *
-lookup_key(struct agl_worker *w, uint32_t i)
-{
-    struct agl_traversal *t = &w->traversals[i];
-    struct agl_flow *flow = lookup(w, t, &w->keys[i]);
-
-    if (flow) {
-        agl_tracker_keep(w->tracker, &w->hints[i], &t->tk, t->path.flows[0]);
+    if (!agl_tracker_shape_key(w->tracker, w->table, pkt, &w->options, tk)) {
+        agl_parse(pkt, &w->options, &w->keys[i]);
+        agl_tracker_key(w->tracker, w->table, &w->keys[i], tk);
     }
-    return flow;
 }
 
 /* Carries 'n' packets.  What memory they need is on its way when the first one
- * asks for it.  Those that the tracker knows by their shape go unparsed. */
+ * asks for it. */
 static void
 carry_burst(struct agl_worker *w, struct agl_pkt *const pkts[], uint32_t n)
 {
-    struct agl_flow *flow;
     uint32_t i;
 
-    agl_tracker_hints(w->tracker, w->table, pkts, n, &w->options, w->hints);
     for (i = 0; i < n; i++) {
-        if (w->hints[i].entry == AGL_FRONT_NONE) {
-            prepare(w, pkts[i], i);
-        }
+        prepare(w, pkts[i], i);
     }
     for (i = 0; i < n; i++) {
-        if (w->hints[i].entry == AGL_FRONT_NONE) {
-            agl_tracker_prefetch(w->tracker, &w->traversals[i].tk);
-        }
+        agl_tracker_prefetch(w->tracker, &w->traversals[i].tk);
     }
     for (i = 0; i < n; i++) {
-        bool known = w->hints[i].entry != AGL_FRONT_NONE;
+        struct agl_traversal *t = &w->traversals[i];
+        struct agl_flow *flow = exact_lookup(w, t);
+        struct agilio_key *key = t->tk.shape ? NULL : &w->keys[i];
 
-        flow = known ? agl_tracker_hit(w->tracker, w->table, &w->hints[i],
-                                       w->now) : NULL;
-        if (flow) {
-            agl_worker_count(w, AGILIO_COUNTER_L1_HIT);
-            carry(w, pkts[i], NULL, flow, NULL);
-            continue;
+        if (!flow) {
+            if (!key) {
+                key = &w->keys[i];
+                agl_parse(pkts[i], &w->options, key);
+            }
+            flow = mask_lookup(w, t, key);
         }
-        if (known) {
-            prepare(w, pkts[i], i);     /* Something changed meanwhile. */
-        }
-        flow = lookup_key(w, i);
-        carry(w, pkts[i], &w->keys[i], flow, &w->traversals[i]);
+        carry(w, pkts[i], key, flow, t);
     }
 }
 

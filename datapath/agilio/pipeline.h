@@ -76,7 +76,6 @@ struct agl_worker {
     bool kick_host;             /* The host is to be woken after the burst. */
     struct agl_port ports[AGILIO_MAX_PORTS];
     /* Of the burst that is being carried. */
-    struct agl_hint hints[AGL_BURST];
     struct agilio_key keys[AGL_BURST];
     struct agl_traversal traversals[AGL_BURST];
     uint32_t n_ports;           /* Slots in use are below this. */

@@ -2,8 +2,8 @@
 /*
  * test-shape.c - frames of the common shapes (pkt/shape.c) against the parser,
  * which knows better.  What a shape sets of a packet is what parsing sets; and
- * a frame's masked words say exactly as much as its masked key.  Then the way
- * by the front to a tracker's entries, against the flow table.
+ * a frame's masked words say exactly as much as its masked key, which can be
+ * had from them.  Then the tracker by these words, against the flow table.
  */
 
 #include "frames.h"
@@ -36,7 +36,10 @@ look(struct view *v, const uint8_t *bytes, size_t n,
      const struct agl_parse_options *o)
 {
     set_frame(&v->pkt, bytes, n);
-    v->shape = agl_shape_parse(&v->pkt, o);
+    v->shape = agl_shape_of(&v->pkt, o);
+    if (v->shape) {
+        agl_shape_settle(&v->pkt, v->shape, o);
+    }
 }
 
 /* Also checks that there is one truth. */
@@ -61,24 +64,29 @@ look_twice(struct view *v, const uint8_t *bytes, size_t n,
     }
 }
 
+/* Also checks that the words tell the masked key. */
 static bool
 same_words(const struct view *a, const struct view *b,
            const struct agilio_key *mask)
 {
-    uint64_t bits[AGL_SHAPE_WORDS], differ = 0;
+    uint64_t words[AGL_SHAPE_WORDS], differ = 0;
+    struct agl_shape_select select;
+    struct agilio_key key, masked;
 
-    agl_shape_mask(a->shape, mask, bits);
-    for (size_t i = 0; i < AGL_SHAPE_WORDS; i++) {
-        uint64_t x, y;
-
-        if (!bits[i]) {
-            continue;
-        }
-        CHECK((i + 1) * sizeof x <= a->pkt.len);
-        memcpy(&x, a->pkt.data + i * sizeof x, sizeof x);
-        memcpy(&y, b->pkt.data + i * sizeof y, sizeof y);
-        differ |= (x ^ y) & bits[i];
+    agl_shape_select(a->shape, mask, &select);
+    for (uint32_t i = 0; i < select.n; i++) {
+        CHECK(select.bits[i] != 0);
+        CHECK(select.ofs[i] + sizeof words[i] <= a->pkt.len);
+        words[i] = agl_shape_word(&select, i, a->pkt.data);
+        differ |= words[i] ^ agl_shape_word(&select, i, b->pkt.data);
     }
+    agl_shape_key(a->shape, &select, words, mask, &key);
+    masked = a->key;
+    memset(&masked.md, 0, sizeof masked.md);
+    for (size_t i = 0; i < sizeof key; i++) {
+        ((uint8_t *) &masked)[i] &= ((const uint8_t *) mask)[i];
+    }
+    CHECK(!memcmp(&key, &masked, sizeof key));
     return !differ;
 }
 
@@ -178,9 +186,9 @@ test_shapes(void)
     CHECK(shape_of("icmp4", o) == AGL_SHAPE_NONE);
 }
 
-/* ## ----- ##
- * ## Front ##
- * ## ----- ## */
+/* ## ------- ##
+ * ## Tracker ##
+ * ## ------- ## */
 
 static struct agl_flow_table *table;
 static struct agl_tracker *tracker;
@@ -235,37 +243,36 @@ make_udp(struct agl_pkt *pkt, const char *name, uint16_t src, uint16_t dst)
     set_frame(pkt, bytes, 64);
 }
 
-/* What the front and the tracker make of a packet: its flow's id, or -1. */
+/* What the tracker makes of a packet: its flow's id, or -1. */
 static int
-hit(struct agl_pkt *pkt, struct agl_hint *hint)
+hit(struct agl_pkt *pkt, struct agl_tracker_key *tk)
 {
-    struct agl_flow *flow;
-
-    agl_tracker_hints(tracker, table, &pkt, 1, &options[1], hint);
-    flow = hint->entry == AGL_FRONT_NONE ? NULL
-           : agl_tracker_hit(tracker, table, hint, now);
-    return flow ? (int) flow->id : -1;
-}
-
-/* The long way, in which everything is learned.  Returns the same. */
-static int
-look_up(struct agl_pkt *pkt, const struct agl_hint *hint)
-{
-    struct agl_tracker_key tk;
-    struct agilio_key key;
     struct agl_path path;
 
-    agl_parse(pkt, &options[1], &key);
-    agl_tracker_key(tracker, table, &key, &tk);
-    if (!agl_tracker_lookup(tracker, table, &tk, now, &path)) {
-        path.flows[0] = agl_flow_table_lookup(table, &key);
-        if (!path.flows[0]) {
-            return -1;
-        }
-        path.n = 1;
-        agl_tracker_learn(tracker, table, &tk, &path, now);
+    if (!agl_tracker_shape_key(tracker, table, pkt, &options[1], tk)) {
+        struct agilio_key key;
+
+        agl_parse(pkt, &options[1], &key);
+        agl_tracker_key(tracker, table, &key, tk);
     }
-    agl_tracker_keep(tracker, hint, &tk, path.flows[0]);
+    agl_tracker_prefetch(tracker, tk);
+    return (agl_tracker_lookup(tracker, table, tk, now, &path)
+            ? (int) path.flows[0]->id : -1);
+}
+
+/* The long way, in which a packet is learned.  Returns the same. */
+static int
+look_up(struct agl_pkt *pkt, const struct agl_tracker_key *tk)
+{
+    struct agl_path path = { .n = 1 };
+    struct agilio_key key;
+
+    agl_parse(pkt, &options[1], &key);
+    path.flows[0] = agl_flow_table_lookup(table, &key);
+    if (!path.flows[0]) {
+        return -1;
+    }
+    agl_tracker_learn(tracker, table, tk, &path, now);
     return (int) path.flows[0]->id;
 }
 
@@ -274,25 +281,25 @@ static int
 track(uint16_t src, uint16_t dst)
 {
     static struct agl_pkt pkt;
-    struct agl_hint hint;
+    struct agl_tracker_key tk;
 
     make_udp(&pkt, "udp4", src, dst);
-    return hit(&pkt, &hint);
+    return hit(&pkt, &tk);
 }
 
 static int
 teach(uint16_t src, uint16_t dst)
 {
     static struct agl_pkt pkt;
-    struct agl_hint hint;
+    struct agl_tracker_key tk;
 
     make_udp(&pkt, "udp4", src, dst);
-    hit(&pkt, &hint);
-    return look_up(&pkt, &hint);
+    hit(&pkt, &tk);
+    return look_up(&pkt, &tk);
 }
 
 static void
-test_front(void)
+test_tracker(void)
 {
     start(64);
     CHECK(track(5, 0) == -1);
@@ -304,7 +311,7 @@ test_front(void)
 }
 
 static void
-test_front_is_not_stale(void)
+test_tracker_is_not_stale(void)
 {
     start(64);
     CHECK(teach(5, 0) == 0);
@@ -320,65 +327,67 @@ test_front_is_not_stale(void)
     stop();
 }
 
-/* Like looks, unlike shape: the parser sees no TCP here. */
+/* Like looks, unlike shape: each has an entry of its own. */
 static void
-test_front_and_shapes(void)
+test_tracker_and_shapes(void)
 {
-    static struct agl_pkt udp, icmp;
-    struct agl_hint hint;
+    struct agilio_tracker_entry out[8];
+    static struct agl_pkt udp, icmp, tcp;
+    struct agl_tracker_key tk;
+    uint32_t cursor = 0;
 
-    start(64);
+    start(8);
     make_udp(&udp, "udp4", 5, 0);
+    make_udp(&tcp, "tcp4", 5, 0);
     make_udp(&icmp, "icmp4", 0x500, 0);    /* Code 0. */
-    CHECK(hit(&udp, &hint) == -1 && look_up(&udp, &hint) == 0);
-    CHECK(hit(&udp, &hint) == 0);
-    CHECK(hit(&icmp, &hint) == -1 && look_up(&icmp, &hint) == 0);
-    CHECK(hit(&icmp, &hint) == -1);
+    CHECK(hit(&udp, &tk) == -1 && look_up(&udp, &tk) == 0);
+    CHECK(hit(&udp, &tk) == 0);
+    CHECK(hit(&tcp, &tk) == -1 && look_up(&tcp, &tk) == 0);
+    CHECK(hit(&icmp, &tk) == -1 && look_up(&icmp, &tk) == 0);
+    CHECK(hit(&udp, &tk) == 0 && hit(&tcp, &tk) == 0 && hit(&icmp, &tk) == 0);
+    CHECK(agl_tracker_dump(tracker, table, &cursor, out, 8) == 3);
+    for (int i = 0; i < 3; i++) {
+        CHECK(!memcmp(&out[i].key, &out[0].key, sizeof out[i].key));
+        CHECK(agilio_from_le32(out[i].key.md.in_port) == 7);
+        CHECK(agilio_from_le64(out[i].packets) == (i ? 2 : 3));
+    }
     udp.md.in_port = agilio_to_le32(8);
-    CHECK(hit(&udp, &hint) == -1 && look_up(&udp, &hint) == -1);
+    CHECK(hit(&udp, &tk) == -1 && look_up(&udp, &tk) == -1);
     stop();
 }
 
 /* Packets, and changes of the policy, as chance has it: a hit is what the flow
  * table says. */
 static void
-test_front_random(void)
+test_tracker_random(void)
 {
-    static struct agl_pkt pkts[AGL_BURST];
+    static struct agl_pkt pkt;
     uint32_t n_hits = 0;
 
     start(16);
-    for (uint32_t i = 0; i < 20000; i++) {
-        struct agl_pkt *burst[AGL_BURST];
-        struct agl_hint hints[AGL_BURST];
+    for (uint32_t i = 0; i < 500000; i++) {
         uint32_t id = frame_random(8);
+        struct agl_tracker_key tk;
+        struct agl_flow *flow;
+        struct agilio_key key;
+        int found;
 
-        if (!frame_random(4)) {
+        if (!frame_random(64)) {
             agl_flow_destroy(agl_flow_table_del(table, id));
             if (frame_random(3)) {
                 put_new(table, id, ports_match((uint16_t) id, 0x10));
             }
         }
-        for (uint32_t j = 0; j < AGL_BURST; j++) {
-            burst[j] = &pkts[j];
-            make_udp(burst[j], frame_random(8) ? "udp4" : "tcp4",
-                     (uint16_t) frame_random(64), (uint16_t) frame_random(8));
-        }
-        agl_tracker_hints(tracker, table, burst, AGL_BURST, &options[1],
-                          hints);
-        for (uint32_t j = 0; j < AGL_BURST; j++) {
-            struct agl_flow *flow = NULL;
-            struct agilio_key key;
-
-            if (hints[j].entry != AGL_FRONT_NONE) {
-                flow = agl_tracker_hit(tracker, table, &hints[j], now++);
-            }
-            agl_parse(burst[j], &options[1], &key);
-            CHECK(!flow || flow == agl_flow_table_lookup(table, &key));
-            n_hits += flow != NULL;
-            if (!flow) {
-                look_up(burst[j], &hints[j]);
-            }
+        make_udp(&pkt, frame_random(8) ? "udp4" : "tcp4",
+                 (uint16_t) frame_random(64), (uint16_t) frame_random(8));
+        now++;
+        found = hit(&pkt, &tk);
+        agl_parse(&pkt, &options[1], &key);
+        flow = agl_flow_table_lookup(table, &key);
+        CHECK(found == -1 || (flow && found == (int) flow->id));
+        n_hits += found != -1;
+        if (found == -1) {
+            look_up(&pkt, &tk);
         }
     }
     CHECK(n_hits > 100000);
@@ -390,9 +399,9 @@ main(void)
 {
     RUN(test_against_parser);
     RUN(test_shapes);
-    RUN(test_front);
-    RUN(test_front_is_not_stale);
-    RUN(test_front_and_shapes);
-    RUN(test_front_random);
+    RUN(test_tracker);
+    RUN(test_tracker_is_not_stale);
+    RUN(test_tracker_and_shapes);
+    RUN(test_tracker_random);
     return summary();
 }

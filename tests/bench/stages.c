@@ -15,10 +15,9 @@
 #include "pkt/key-hash.h"
 #include "table/hash.h"
 
-enum stage { FRONT, HIT, PARSE, HASH, TRACKER, MASKS, ACTIONS, N_STAGES };
+enum stage { SHAPE, TRACKER, PARSE, HASH, MASKS, ACTIONS, N_STAGES };
 static const char *const stage_names[] = {
-    "front", "front-hit", "parse", "hash", "tracker-hit", "mask-lookup",
-    "actions",
+    "shape", "tracker-hit", "parse", "hash", "mask-lookup", "actions",
 };
 
 /* A burst on its way. */
@@ -28,11 +27,9 @@ struct burst {
     struct agl_pkt *pkts[AGL_BURST];
     struct agilio_key keys[AGL_BURST];
     struct agl_tracker_key tracked[AGL_BURST];
-    struct agl_hint hints[AGL_BURST];
     struct agl_flow *flows[AGL_BURST];
     uint64_t hash;              /* So that hashing is not for nothing. */
     uint32_t n_missed;          /* Packets whose flow the tracker had not. */
-    uint32_t n_strange;         /* Those that the front knew nothing of. */
 };
 
 static void
@@ -51,19 +48,26 @@ init_select(struct burst *b)
 }
 
 static void
-stage_front(struct burst *b, struct agl_worker *w)
+stage_shape(struct burst *b, struct agl_worker *w)
 {
-    agl_tracker_hints(w->tracker, w->table, b->pkts, AGL_BURST, &w->options,
-                      b->hints);
+    for (uint32_t i = 0; i < AGL_BURST; i++) {
+        agl_tracker_shape_key(w->tracker, w->table, b->pkts[i], &w->options,
+                              &b->tracked[i]);
+    }
 }
 
 static void
-stage_hit(struct burst *b, struct agl_worker *w)
+stage_tracker(struct burst *b, struct agl_worker *w)
 {
     for (uint32_t i = 0; i < AGL_BURST; i++) {
-        b->n_strange += b->hints[i].entry == AGL_FRONT_NONE
-                        || !agl_tracker_hit(w->tracker, w->table,
-                                            &b->hints[i], w->now);
+        agl_tracker_prefetch(w->tracker, &b->tracked[i]);
+    }
+    for (uint32_t i = 0; i < AGL_BURST; i++) {
+        struct agl_path path;
+
+        b->flows[i] = (agl_tracker_lookup(w->tracker, w->table, &b->tracked[i],
+                                          w->now, &path)
+                       ? path.flows[0] : NULL);
     }
 }
 
@@ -83,24 +87,6 @@ stage_hash(struct burst *b, struct agl_worker *w)
     (void) w;
     for (uint32_t i = 0; i < AGL_BURST; i++) {
         b->hash += agl_select_key(&b->select, &b->keys[i], 1, words);
-    }
-}
-
-static void
-stage_tracker(struct burst *b, struct agl_worker *w)
-{
-    for (uint32_t i = 0; i < AGL_BURST; i++) {
-        agl_tracker_key(w->tracker, w->table, &b->keys[i], &b->tracked[i]);
-    }
-    for (uint32_t i = 0; i < AGL_BURST; i++) {
-        agl_tracker_prefetch(w->tracker, &b->tracked[i]);
-    }
-    for (uint32_t i = 0; i < AGL_BURST; i++) {
-        struct agl_path path;
-
-        b->flows[i] = (agl_tracker_lookup(w->tracker, w->table, &b->tracked[i],
-                                          w->now, &path)
-                       ? path.flows[0] : NULL);
     }
 }
 
@@ -130,8 +116,6 @@ learn(struct burst *b, struct agl_worker *w)
         const struct agl_path path = { .n = 1, .flows = { b->flows[i] } };
 
         agl_tracker_learn(w->tracker, w->table, &b->tracked[i], &path, w->now);
-        agl_tracker_keep(w->tracker, &b->hints[i], &b->tracked[i],
-                         b->flows[i]);
     }
 }
 
@@ -139,8 +123,8 @@ static void
 run_burst(struct burst *b, struct bench_series series[N_STAGES])
 {
     static void (*const stages[])(struct burst *, struct agl_worker *) = {
-        stage_front, stage_hit, stage_parse, stage_hash, stage_tracker,
-        stage_masks, stage_actions,
+        stage_shape, stage_tracker, stage_parse, stage_hash, stage_masks,
+        stage_actions,
     };
     struct agl_worker *w = &b->load->nic.nic->worker;
 
@@ -173,7 +157,7 @@ bench_stages(uint32_t n_flows, uint32_t n_masks, enum bench_policy policy,
     for (uint32_t i = 0; i < n_warm; i++) {
         run_burst(&b, NULL);
     }
-    b.n_missed = b.n_strange = 0;
+    b.n_missed = 0;
     for (int stage = 0; stage < N_STAGES; stage++) {
         bench_series_init(&series[stage], n);
     }
@@ -186,9 +170,6 @@ bench_stages(uint32_t n_flows, uint32_t n_masks, enum bench_policy policy,
                "\"unit\": \"%s\"}\n", stage_names[stage], n_flows, n_masks,
                bench_series_end(&series[stage]), BENCH_UNIT);
     }
-    printf("{\"case\": \"front misses\", \"flows\": %"PRIu32", "
-           "\"masks\": %"PRIu32", \"value\": %.4f, \"unit\": \"%%\"}\n",
-           n_flows, n_masks, b.n_strange * 100.0 / ((double) n * AGL_BURST));
     printf("{\"case\": \"tracker misses\", \"flows\": %"PRIu32", "
            "\"masks\": %"PRIu32", \"value\": %.4f, \"unit\": \"%%\"}\n",
            n_flows, n_masks, b.n_missed * 100.0 / ((double) n * AGL_BURST));
@@ -213,7 +194,7 @@ bench_learn(uint32_t n_flows, uint32_t n)
         uint64_t start;
 
         bench_load_receive(&load, b.pkts);
-        stage_front(&b, w);
+        stage_shape(&b, w);
         stage_parse(&b, w);
         start = bench_now();
         stage_tracker(&b, w);

@@ -181,7 +181,6 @@ check_program(struct agl_program *program, struct agl_check *check)
     program->n_clones = check->n_ways - check->n_last;
     program->growth = check->max_growth;
     program->needs_hash = check->needs_hash;
-    program->keyless = !check->needs_hash && !check->looks_again;
     program->port = only_output(program);
     return AGILIO_E_OK;
 }

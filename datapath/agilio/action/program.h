@@ -122,8 +122,6 @@ struct agl_program {
     uint32_t growth;            /* The headroom that a packet must have. */
     bool needs_hash;            /* Reads pkt->flow_hash, or a later pass may:
                                  * has_hash must be set. */
-    bool keyless;               /* Runs without the packet's key: needs no
-                                 * hash, and never recirculates. */
     uint32_t port;              /* All that it does is to send the packet to
                                  * this port; else AGILIO_PORT_NONE. */
     uint32_t len;               /* Bytes of 'code'. */

@@ -1,181 +1,193 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * shape.c - frames of the common shapes, recognised at once.
- *
- * Called by the worker for each received packet, and for masks when the policy
- * changes.  What is a shape here, agl_parse() parses to the end; what it has
- * doubts about is none.  tests/agilio/test-shape.c holds the two together.
- */
+/* shape.c - frames of the common shapes: where what is in them. */
 
 #include "pkt/shape.h"
 
-#include "pkt/headers.h"
+/* The longest headers: Ethernet with a tag, IPv6, TCP. */
+#define MAX_HEADERS (AGL_ETH_LEN + AGL_VLAN_LEN + AGL_IPV6_LEN + AGL_TCP_LEN)
 
-/* No word with ports ends behind these. */
-#define MIN_IPV4 48
-#define MIN_IPV6 64
+/* A field: where it is in its header and in the key. */
+struct place {
+    uint8_t ofs, len;
+    uint16_t key;
+};
+#define PLACE(OFS, FIELD)                                               \
+    { OFS, sizeof ((struct agilio_key *) NULL)->FIELD,                  \
+      offsetof(struct agilio_key, FIELD) }
 
-/* Sets what lies behind an IP header whose payload is 'len' bytes; 0 if that
- * is not TCP or UDP, or not whole. */
+static const struct place eth_places[] = {
+    PLACE(0, eth_dst), PLACE(AGL_ETH_SRC, eth_src),
+};
+static const struct place tag_places[] = {
+    PLACE(0, vlan[0].tpid), PLACE(2, vlan[0].tci),
+};
+static const struct place ipv4_places[] = {
+    PLACE(AGL_IPV4_TOS, nw_tos), PLACE(AGL_IPV4_TTL, nw_ttl),
+    PLACE(AGL_IPV4_SRC, nw_src), PLACE(AGL_IPV4_DST, nw_dst),
+};
+static const struct place ipv6_places[] = {
+    PLACE(AGL_IPV6_HLIMIT, nw_ttl),
+    PLACE(AGL_IPV6_SRC, ipv6_src), PLACE(AGL_IPV6_DST, ipv6_dst),
+};
+static const struct place port_places[] = {
+    PLACE(AGL_L4_SRC, tp_src), PLACE(AGL_L4_DST, tp_dst),
+};
+static const struct place tcp_places[] = {
+    PLACE(AGL_TCP_CTL, tcp_flags),
+};
+
+/* Headers of a shape, and a key: what is in the one is copied to the other. */
+struct copy {
+    uint8_t headers[MAX_HEADERS];
+    struct agilio_key key;
+    bool to_key;
+};
+
 static uint32_t
-parse_l4(struct agl_pkt *pkt, uint32_t l4_ofs, uint32_t len, uint8_t proto)
+l3_ofs(uint32_t shape)
 {
-    const uint8_t *l4 = pkt->data + l4_ofs;
-    uint32_t shape = AGL_SHAPE_SOME;
-    uint16_t flags = 0;
+    return AGL_ETH_LEN + (shape & AGL_SHAPE_VLAN ? AGL_VLAN_LEN : 0);
+}
 
-    if (l4_ofs + len > pkt->len) {
-        return AGL_SHAPE_NONE;
+static uint32_t
+l4_ofs(uint32_t shape)
+{
+    return l3_ofs(shape)
+           + (shape & AGL_SHAPE_IPV6 ? AGL_IPV6_LEN : AGL_IPV4_LEN);
+}
+
+static uint16_t
+l3_type(uint32_t shape)
+{
+    return shape & AGL_SHAPE_IPV6 ? AGL_TYPE_IPV6 : AGL_TYPE_IPV4;
+}
+
+static void
+copy_places(struct copy *c, uint32_t ofs, const struct place places[],
+            size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        uint8_t *header = c->headers + ofs + places[i].ofs;
+        uint8_t *key = (uint8_t *) &c->key + places[i].key;
+
+        memcpy(c->to_key ? key : header, c->to_key ? header : key,
+               places[i].len);
     }
-    if (proto == AGL_PROTO_TCP && len >= AGL_TCP_LEN) {
-        uint16_t ctl = agl_get_u16(l4 + AGL_TCP_CTL);
-        uint32_t tcp_len = (ctl >> 12) * 4;
+}
 
-        if (tcp_len < AGL_TCP_LEN || tcp_len > len) {
-            return AGL_SHAPE_NONE;
+/* The first word of IPv6: its version, TOS and label. */
+static void
+copy_ipv6_word(struct copy *c, uint8_t *ip)
+{
+    uint32_t label = agilio_from_be32(c->key.ipv6_label);
+
+    if (c->to_key) {
+        c->key.nw_tos = (uint8_t) (agl_get_u32(ip) >> 20);
+        c->key.ipv6_label = agilio_to_be32(agl_get_u32(ip)
+                                           & AGL_IPV6_LABEL_MASK);
+    } else {
+        agl_put_be32(ip, agilio_to_be32((uint32_t) c->key.nw_tos << 20
+                                        | (label & AGL_IPV6_LABEL_MASK)));
+    }
+}
+
+#define COPY(C, OFS, PLACES) \
+    copy_places(C, OFS, PLACES, AGILIO_ARRAY_SIZE(PLACES))
+
+static void
+copy_all(struct copy *c, uint32_t shape)
+{
+    uint32_t l3 = l3_ofs(shape), l4 = l4_ofs(shape);
+
+    COPY(c, 0, eth_places);
+    if (shape & AGL_SHAPE_VLAN) {
+        COPY(c, AGL_ETH_TYPE, tag_places);
+    }
+    if (shape & AGL_SHAPE_IPV6) {
+        COPY(c, l3, ipv6_places);
+        copy_ipv6_word(c, c->headers + l3);
+    } else {
+        COPY(c, l3, ipv4_places);
+    }
+    COPY(c, l4, port_places);
+    if (shape & AGL_SHAPE_TCP) {
+        COPY(c, l4, tcp_places);
+    }
+}
+
+/* Words as few as can be: each begins with a byte that counts, but must end
+ * within the shortest frame. */
+void
+agl_shape_select(uint32_t shape, const struct agilio_key *mask,
+                 struct agl_shape_select *select)
+{
+    uint32_t l4 = l4_ofs(shape), i = 0;
+    uint32_t min = l4 + (shape & AGL_SHAPE_TCP ? AGL_TCP_LEN : AGL_UDP_LEN);
+    struct copy c = { .key = *mask, .to_key = false };
+
+    copy_all(&c, shape);
+    if (shape & AGL_SHAPE_VLAN) {
+        /* Of the key's CFI all that matters is that there is a tag. */
+        c.headers[AGL_ETH_TYPE + 2] &= (uint8_t) ~(AGL_VLAN_CFI >> 8);
+    }
+    if (shape & AGL_SHAPE_TCP) {
+        c.headers[l4 + AGL_TCP_CTL] &= AGL_TCP_FLAGS_MASK >> 8;
+    }
+    min = min < AGL_SHAPE_MIN_LEN ? AGL_SHAPE_MIN_LEN : min;
+    select->n = 0;
+    while (i < MAX_HEADERS) {
+        uint64_t *bits = &select->bits[select->n];
+        uint32_t ofs = i + sizeof *bits <= min ? i : min - sizeof *bits;
+
+        if (!c.headers[i]) {
+            i++;
+            continue;
         }
-        flags = ctl & AGL_TCP_FLAGS_MASK;
-        shape |= AGL_SHAPE_TCP;
-    } else if (proto != AGL_PROTO_UDP || len < AGL_UDP_LEN) {
-        return AGL_SHAPE_NONE;
+        memcpy(bits, c.headers + ofs, sizeof *bits);
+        memset(c.headers + ofs, 0, sizeof *bits);
+        select->ofs[select->n++] = (uint8_t) ofs;
+        i = ofs + sizeof *bits;
     }
-    pkt->l4_ofs = (uint16_t) l4_ofs;
-    pkt->l4_len = (uint16_t) len;
-    pkt->pad_len = (uint16_t) (pkt->len - l4_ofs - len);
-    pkt->tcp_flags = flags;
-    return shape;
-}
-
-static uint32_t
-parse_ipv4(struct agl_pkt *pkt, uint32_t l3_ofs)
-{
-    const uint8_t *ip = pkt->data + l3_ofs;
-    uint16_t total, frag;
-
-    if (ip[0] != 0x45) {
-        return AGL_SHAPE_NONE;
-    }
-    total = agl_get_u16(ip + AGL_IPV4_TOTAL);
-    frag = agl_get_u16(ip + AGL_IPV4_FRAG);
-    if (total < AGL_IPV4_LEN
-        || frag & (AGL_IPV4_MORE | AGL_IPV4_OFS_MASK)) {
-        return AGL_SHAPE_NONE;
-    }
-    return parse_l4(pkt, l3_ofs + AGL_IPV4_LEN, total - AGL_IPV4_LEN,
-                    ip[AGL_IPV4_PROTO]);
-}
-
-static uint32_t
-parse_ipv6(struct agl_pkt *pkt, uint32_t l3_ofs)
-{
-    const uint8_t *ip = pkt->data + l3_ofs;
-    uint32_t shape;
-
-    if (pkt->len < MIN_IPV6) {
-        return AGL_SHAPE_NONE;
-    }
-    shape = parse_l4(pkt, l3_ofs + AGL_IPV6_LEN,
-                     agl_get_u16(ip + AGL_IPV6_PLEN), ip[AGL_IPV6_NEXT]);
-    return shape ? shape | AGL_SHAPE_IPV6 : AGL_SHAPE_NONE;
-}
-
-uint32_t
-agl_shape_parse(struct agl_pkt *pkt, const struct agl_parse_options *options)
-{
-    uint32_t l3_ofs = AGL_ETH_LEN, shape;
-    uint16_t type;
-
-    if (pkt->len < MIN_IPV4) {
-        return AGL_SHAPE_NONE;
-    }
-    type = agl_get_u16(pkt->data + AGL_ETH_TYPE);
-    if (agl_is_vlan_type(type) && options->max_vlans) {
-        l3_ofs += AGL_VLAN_LEN;
-        type = agl_get_u16(pkt->data + AGL_ETH_TYPE + AGL_VLAN_LEN);
-    }
-    shape = type == AGL_TYPE_IPV4 ? parse_ipv4(pkt, l3_ofs)
-            : type == AGL_TYPE_IPV6 ? parse_ipv6(pkt, l3_ofs)
-            : AGL_SHAPE_NONE;
-    if (!shape) {
-        return AGL_SHAPE_NONE;
-    }
-    pkt->options = options;
-    pkt->l2_5_ofs = AGL_OFS_NONE;
-    pkt->l3_ofs = (uint16_t) l3_ofs;
-    pkt->l3_type = type;
-    return shape | (l3_ofs != AGL_ETH_LEN ? AGL_SHAPE_VLAN : 0);
-}
-
-/* ## ----- ##
- * ## Masks ##
- * ## ----- ## */
-
-static void
-put(uint8_t *frame, uint32_t ofs, const void *field, size_t n)
-{
-    memcpy(frame + ofs, field, n);
-}
-
-static void
-put_ipv6(uint8_t *ip, const struct agilio_key *mask)
-{
-    uint32_t label = agilio_from_be32(mask->ipv6_label) & AGL_IPV6_LABEL_MASK;
-    uint32_t word = (uint32_t) mask->nw_tos << 20 | label;
-
-    ip[0] = (uint8_t) (word >> 24);
-    ip[1] = (uint8_t) (word >> 16);
-    ip[2] = (uint8_t) (word >> 8);
-    ip[3] = (uint8_t) word;
-    ip[AGL_IPV6_HLIMIT] = mask->nw_ttl;
-    put(ip, AGL_IPV6_SRC, mask->ipv6_src, sizeof mask->ipv6_src);
-    put(ip, AGL_IPV6_DST, mask->ipv6_dst, sizeof mask->ipv6_dst);
-}
-
-static void
-put_ipv4(uint8_t *ip, const struct agilio_key *mask)
-{
-    ip[AGL_IPV4_TOS] = mask->nw_tos;
-    ip[AGL_IPV4_TTL] = mask->nw_ttl;
-    put(ip, AGL_IPV4_SRC, &mask->nw_src, sizeof mask->nw_src);
-    put(ip, AGL_IPV4_DST, &mask->nw_dst, sizeof mask->nw_dst);
-}
-
-/* The tag's CFI bit is not in the key: there it says that there is a tag. */
-static uint32_t
-put_eth(uint8_t *frame, uint32_t shape, const struct agilio_key *mask)
-{
-    agilio_be16 tci = mask->vlan[0].tci & ~agilio_to_be16(AGL_VLAN_CFI);
-
-    put(frame, 0, mask->eth_dst, sizeof mask->eth_dst);
-    put(frame, AGL_ETH_SRC, mask->eth_src, sizeof mask->eth_src);
-    if (!(shape & AGL_SHAPE_VLAN)) {
-        return AGL_ETH_LEN;
-    }
-    put(frame, AGL_ETH_TYPE, &mask->vlan[0].tpid, sizeof mask->vlan[0].tpid);
-    put(frame, AGL_ETH_TYPE + 2, &tci, sizeof tci);
-    return AGL_ETH_LEN + AGL_VLAN_LEN;
 }
 
 void
-agl_shape_mask(uint32_t shape, const struct agilio_key *mask,
-               uint64_t words[AGL_SHAPE_WORDS])
+agl_shape_key(uint32_t shape, const struct agl_shape_select *select,
+              const uint64_t words[], const struct agilio_key *mask,
+              struct agilio_key *key)
 {
-    agilio_be16 tcp_flags = mask->tcp_flags
-                            & agilio_to_be16(AGL_TCP_FLAGS_MASK);
-    uint8_t frame[AGL_SHAPE_WORDS * sizeof *words] = { 0 };
-    uint32_t ofs = put_eth(frame, shape, mask);
+    struct copy c = { .to_key = true };
 
-    if (shape & AGL_SHAPE_IPV6) {
-        put_ipv6(frame + ofs, mask);
-        ofs += AGL_IPV6_LEN;
-    } else {
-        put_ipv4(frame + ofs, mask);
-        ofs += AGL_IPV4_LEN;
+    for (uint32_t i = 0; i < select->n; i++) {
+        uint64_t word;
+
+        memcpy(&word, c.headers + select->ofs[i], sizeof word);
+        word |= words[i];
+        memcpy(c.headers + select->ofs[i], &word, sizeof word);
     }
-    put(frame, ofs, &mask->tp_src, sizeof mask->tp_src);
-    put(frame, ofs + 2, &mask->tp_dst, sizeof mask->tp_dst);
-    if (shape & AGL_SHAPE_TCP) {
-        put(frame, ofs + AGL_TCP_CTL, &tcp_flags, sizeof tcp_flags);
+    copy_all(&c, shape);
+    c.key.eth_type = agilio_to_be16(l3_type(shape));
+    c.key.nw_proto = shape & AGL_SHAPE_TCP ? AGL_PROTO_TCP : AGL_PROTO_UDP;
+    if (shape & AGL_SHAPE_VLAN) {
+        c.key.vlan[0].tci |= agilio_to_be16(AGL_VLAN_CFI);
     }
-    memcpy(words, frame, sizeof frame);
+    for (size_t i = 0; i < sizeof *key; i++) {
+        ((uint8_t *) key)[i] = ((const uint8_t *) &c.key)[i]
+                               & ((const uint8_t *) mask)[i];
+    }
+}
+
+void
+agl_shape_settle(struct agl_pkt *pkt, uint32_t shape,
+                 const struct agl_parse_options *options)
+{
+    const uint8_t *ip = pkt->data + l3_ofs(shape);
+
+    pkt->options = options;
+    pkt->l2_5_ofs = AGL_OFS_NONE;
+    pkt->l3_ofs = (uint16_t) l3_ofs(shape);
+    pkt->l3_type = l3_type(shape);
+    pkt->l4_ofs = (uint16_t) l4_ofs(shape);
+    pkt->l4_len = (shape & AGL_SHAPE_IPV6 ? agl_get_u16(ip + AGL_IPV6_PLEN)
+                   : agl_get_u16(ip + AGL_IPV4_TOTAL) - AGL_IPV4_LEN);
+    pkt->pad_len = (uint16_t) (pkt->len - pkt->l4_ofs - pkt->l4_len);
 }

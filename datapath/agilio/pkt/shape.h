@@ -9,12 +9,17 @@
  * frame's own bits, and two frames of a shape that agree in those have the
  * same key as far as the policy can tell: there is no need to parse them.
  *
- * This is for packets as received, whose metadata is 0 but for in_port.
+ * What is a shape here, agl_parse() parses to the end; what this has doubts
+ * about is none.  tests/agilio/test-shape.c holds the two together.
+ *
+ * agl_shape_of() is for each packet; the masks are made when the policy
+ * changes.  The worker calls all of it.
  */
 
 #ifndef AGL_SHAPE_H
 #define AGL_SHAPE_H 1
 
+#include "pkt/headers.h"
 #include "pkt/parse.h"
 
 /* 0, AGL_SHAPE_NONE, or AGL_SHAPE_SOME plus what there is. */
@@ -25,17 +30,109 @@
 #define AGL_SHAPE_TCP 8
 #define AGL_N_SHAPES 16
 
-/* 64-bit words at the start of a frame that have all that is in the key.  A
- * word with such a bit lies within the frame. */
+/* No shape's frames are shorter. */
+#define AGL_SHAPE_MIN_LEN 48
+
+/* 64-bit words that hold all bits of a frame that are in its key. */
 #define AGL_SHAPE_WORDS 10
 
-/* The shape of a received packet.  Of one that has a shape, sets all but the
- * key that agl_parse() would. */
-uint32_t agl_shape_parse(struct agl_pkt *, const struct agl_parse_options *);
+/* Bits of a frame: those of words at any offset, all within the frame. */
+struct agl_shape_select {
+    uint32_t n;
+    uint8_t ofs[AGL_SHAPE_WORDS];
+    uint64_t bits[AGL_SHAPE_WORDS];
+};
 
 /* Which bits of a frame of 'shape' become those bits of its key that 'mask'
  * has.  Others that it has are the same in all frames of the shape. */
-void agl_shape_mask(uint32_t shape, const struct agilio_key *mask,
-                    uint64_t words[AGL_SHAPE_WORDS]);
+void agl_shape_select(uint32_t shape, const struct agilio_key *mask,
+                      struct agl_shape_select *);
+
+/* The other way: the key, under 'mask', of the frames of 'shape' that have
+ * 'words' where 'select' looks.  Its metadata is 0. */
+void agl_shape_key(uint32_t shape, const struct agl_shape_select *select,
+                   const uint64_t words[], const struct agilio_key *mask,
+                   struct agilio_key *key);
+
+/* Sets all that agl_parse() would but the key, of a packet of 'shape'. */
+void agl_shape_settle(struct agl_pkt *, uint32_t shape,
+                      const struct agl_parse_options *);
+
+/* What lies behind an IP header whose payload is 'len' bytes. */
+static inline uint32_t
+agl_shape_of_l4(struct agl_pkt *pkt, uint32_t l4_ofs, uint32_t len,
+                uint8_t proto)
+{
+    uint32_t tcp_len;
+    uint16_t ctl;
+
+    if (l4_ofs + len > pkt->len) {
+        return AGL_SHAPE_NONE;
+    }
+    if (proto == AGL_PROTO_UDP) {
+        return len >= AGL_UDP_LEN ? AGL_SHAPE_SOME : AGL_SHAPE_NONE;
+    }
+    if (proto != AGL_PROTO_TCP || len < AGL_TCP_LEN) {
+        return AGL_SHAPE_NONE;
+    }
+    ctl = agl_get_u16(pkt->data + l4_ofs + AGL_TCP_CTL);
+    tcp_len = (ctl >> 12) * 4;
+    if (tcp_len < AGL_TCP_LEN || tcp_len > len) {
+        return AGL_SHAPE_NONE;
+    }
+    pkt->tcp_flags = ctl & AGL_TCP_FLAGS_MASK;
+    return AGL_SHAPE_SOME | AGL_SHAPE_TCP;
+}
+
+/* The shape of a packet that begins with Ethernet.  Of one that has a shape,
+ * sets the TCP flags. */
+static inline uint32_t
+agl_shape_of(struct agl_pkt *pkt, const struct agl_parse_options *options)
+{
+    const uint8_t *l3 = pkt->data + AGL_ETH_LEN;
+    uint32_t shape = 0, l4, total;
+    uint16_t type;
+
+    if (pkt->len < AGL_SHAPE_MIN_LEN) {
+        return AGL_SHAPE_NONE;
+    }
+    pkt->tcp_flags = 0;
+    type = agl_get_u16(l3 - 2);
+    if (agl_is_vlan_type(type) && options->max_vlans) {
+        shape = AGL_SHAPE_VLAN;
+        l3 += AGL_VLAN_LEN;
+        type = agl_get_u16(l3 - 2);
+    }
+    l4 = (uint32_t) (l3 - pkt->data);
+    if (type == AGL_TYPE_IPV4) {
+        total = agl_get_u16(l3 + AGL_IPV4_TOTAL);
+        if (l3[0] != 0x45 || total < AGL_IPV4_LEN
+            || (agl_get_u16(l3 + AGL_IPV4_FRAG)
+                & (AGL_IPV4_MORE | AGL_IPV4_OFS_MASK))) {
+            return AGL_SHAPE_NONE;
+        }
+        l4 = agl_shape_of_l4(pkt, l4 + AGL_IPV4_LEN, total - AGL_IPV4_LEN,
+                             l3[AGL_IPV4_PROTO]);
+    } else if (type == AGL_TYPE_IPV6) {
+        shape |= AGL_SHAPE_IPV6;
+        l4 = agl_shape_of_l4(pkt, l4 + AGL_IPV6_LEN,
+                             agl_get_u16(l3 + AGL_IPV6_PLEN),
+                             l3[AGL_IPV6_NEXT]);
+    } else {
+        return AGL_SHAPE_NONE;
+    }
+    return l4 ? shape | l4 : AGL_SHAPE_NONE;
+}
+
+/* What 'select' takes from a frame of its shape. */
+static inline uint64_t
+agl_shape_word(const struct agl_shape_select *select, uint32_t i,
+               const uint8_t *frame)
+{
+    uint64_t word;
+
+    memcpy(&word, frame + select->ofs[i], sizeof word);
+    return word & select->bits[i];
+}
 
 #endif /* pkt/shape.h */

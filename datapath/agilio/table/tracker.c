@@ -9,23 +9,22 @@
  *     +----------------------+     +-------------------------+     +--------+
  *     | ...                  |     | ...                     |     | ...    |
  *
- * A hash leads to a bucket, and there to the ways whose tag is that hash; the
- * key of such a way is then compared in full.  A lookup touches the bucket's
- * line, and of a hit the entry, which is another line or two, and the flow's
- * slot; and the rest of the path only where there is one.  Where many packets
- * are to be looked up, agl_tracker_prefetch() has these lines on their way
- * before they are needed.
+ * A hash leads to a bucket, and there to the ways whose tag is that hash and
+ * the shape; the key of such a way is then compared in full.  A lookup touches
+ * the bucket's line, and of a hit the entry, whose first line has five words
+ * of the key, mostly all, and the flow's slot; and the rest of the path only
+ * where there is one.  Where many packets are to be looked up,
+ * agl_tracker_prefetch() has these lines on their way before they are needed.
  *
- * Keys have only the words that the interest has, n of them, and the entries
- * lie one after the other, as close as the policy allows.  When the interest
- * changes so does n, and nothing in the tracker means anything any more.
- * 'epoch' then takes the new seq of the interest; a bucket that has an older
- * one counts as empty, and is made so when it is next used.
+ * Keys have only the words that the interest has, and the entries are as long
+ * as the longest.  When the interest changes so does that, and nothing in the
+ * tracker means anything any more.  'epoch' then takes the new seq of the
+ * interest; a bucket that has an older one counts as empty, and is made so
+ * when it is next used.
  *
- * The front (front.h) knows entries by number and serial number.
- *
- * Memory: 40 bytes per entry, 64 in the front, 48 for the rest of the path and
- * up to 504 for the key, of which only what the policy needs is ever touched.
+ * Memory: 8 bytes per entry in the bucket, 48 for the rest of the path, and up
+ * to 576 for the entry, of which only as many cache lines are ever touched as
+ * the policy needs.
  *
  * Owned by one worker, which calls lookup and learn for each packet and dump
  * between bursts; nothing locks.
@@ -52,8 +51,7 @@ struct entry {
     struct flow_ref flow;       /* The first of the path. */
     uint64_t used;
     uint64_t packets;
-    uint32_t serial;            /* Another one whenever 'key' is. */
-    uint64_t key[];             /* select.n words. */
+    uint64_t key[];             /* As many words as its tag's shape has. */
 };
 
 struct bucket {
@@ -73,18 +71,21 @@ struct rest {
 struct agl_tracker {
     uint64_t seed;
     uint64_t epoch;             /* The seq of the interest in 'select'. */
-    struct agl_select select;
+    struct agl_select select;   /* Of parsed keys. */
+    struct agl_shape_select shapes[AGL_N_SHAPES];
     uint32_t n_buckets;         /* A power of two. */
-    struct agl_front *front;
-    uint8_t *entries;           /* Of entry_size() bytes each. */
+    uint32_t entry_len;         /* A multiple of a cache line. */
+    uint8_t *entries;
     struct rest *rests;         /* One per entry. */
     struct bucket buckets[] __attribute__((aligned(AGILIO_CACHE_LINE)));
 };
 
-static size_t
-entry_size(uint32_t n_words)
+static uint32_t
+entry_len(uint32_t n_words)
 {
-    return sizeof(struct entry) + n_words * sizeof(uint64_t);
+    return (uint32_t) AGILIO_ROUND_UP(sizeof(struct entry)
+                                      + n_words * sizeof(uint64_t),
+                                      AGILIO_CACHE_LINE);
 }
 
 struct agl_tracker *
@@ -100,30 +101,23 @@ agl_tracker_create(uint32_t n_entries)
         n *= 2;
     }
     t = agl_env_alloc(sizeof *t + (size_t) n / WAYS * sizeof t->buckets[0]
-                      + (size_t) n * sizeof(struct rest)
-                      + (size_t) n * entry_size(AGILIO_KEY_WORDS));
+                      + (size_t) n * entry_len(AGILIO_KEY_WORDS)
+                      + (size_t) n * sizeof(struct rest));
     if (!t) {
         return NULL;
     }
     t->seed = agl_env_random();
     t->n_buckets = n / WAYS;
-    t->rests = (struct rest *) &t->buckets[t->n_buckets];
-    t->entries = (uint8_t *) &t->rests[n];
-    t->front = agl_front_create(n);
-    if (!t->front) {
-        agl_env_free(t);
-        return NULL;
-    }
+    t->entries = (uint8_t *) &t->buckets[t->n_buckets];
+    t->rests = (struct rest *) (void *)
+        (t->entries + (size_t) n * entry_len(AGILIO_KEY_WORDS));
     return t;
 }
 
 void
 agl_tracker_destroy(struct agl_tracker *t)
 {
-    if (t) {
-        agl_front_destroy(t->front);
-        agl_env_free(t);
-    }
+    agl_env_free(t);
 }
 
 uint32_t
@@ -132,18 +126,12 @@ agl_tracker_capacity(const struct agl_tracker *t)
     return t->n_buckets * WAYS;
 }
 
-/* Follows the interest of 'flows'; all entries are stale if it changed. */
+/* Makes 'select' and 'shapes' of a new interest. */
 static void
-follow_interest(struct agl_tracker *t, const struct agl_flow_table *flows)
+set_interest(struct agl_tracker *t, const struct agilio_key *interest)
 {
-    const struct agilio_key *interest;
-    uint64_t seq;
+    uint32_t n;
 
-    interest = agl_flow_table_interest(flows, &seq);
-    if (AGILIO_LIKELY(t->epoch == seq)) {
-        return;
-    }
-    t->epoch = seq;
     t->select.n = 0;
     for (unsigned int i = 0; i < AGILIO_KEY_WORDS; i++) {
         uint64_t bits = agl_key_word(interest, i);
@@ -151,6 +139,28 @@ follow_interest(struct agl_tracker *t, const struct agl_flow_table *flows)
         if (bits) {
             agl_select_add(&t->select, i, bits);
         }
+    }
+    n = t->select.n;
+    for (uint32_t shape = AGL_SHAPE_SOME; shape < AGL_N_SHAPES; shape++) {
+        struct agl_shape_select *select = &t->shapes[shape];
+
+        agl_shape_select(shape, interest, select);
+        n = select->n >= n ? select->n + 1 : n; /* And the port. */
+    }
+    t->entry_len = entry_len(n);
+}
+
+/* Follows the interest of 'flows'; all entries are stale if it changed. */
+static inline void
+follow_interest(struct agl_tracker *t, const struct agl_flow_table *flows)
+{
+    const struct agilio_key *interest;
+    uint64_t seq;
+
+    interest = agl_flow_table_interest(flows, &seq);
+    if (AGILIO_UNLIKELY(t->epoch != seq)) {
+        t->epoch = seq;
+        set_interest(t, interest);
     }
 }
 
@@ -167,12 +177,13 @@ bucket_of(struct agl_tracker *t, uint32_t hash)
     return bucket;
 }
 
-/* A hash's tag, which is not 0.  (Its low bits lead to the bucket, so where
- * there is more than one bucket they tell nothing inside of it.) */
+/* A key's tag, which is not 0.  (A hash's low bits lead to the bucket, so
+ * where there are many they tell nothing inside of it.) */
 static uint32_t
-tag_of(uint32_t hash)
+tag_of(const struct agl_tracker_key *tk)
 {
-    return hash | 1;
+    AGILIO_ASSERT(AGL_N_SHAPES == 16);
+    return (tk->hash & ~UINT32_C(31)) | AGL_N_SHAPES | tk->shape;
 }
 
 static size_t
@@ -183,17 +194,11 @@ index_of(const struct agl_tracker *t, const struct bucket *bucket,
 }
 
 static struct entry *
-entry_at(const struct agl_tracker *t, size_t i)
-{
-    return (struct entry *) (void *)
-        (t->entries + i * entry_size(t->select.n));
-}
-
-static struct entry *
 entry_of(const struct agl_tracker *t, const struct bucket *bucket,
          uint32_t way)
 {
-    return entry_at(t, index_of(t, bucket, way));
+    return (struct entry *) (void *)
+        (t->entries + index_of(t, bucket, way) * t->entry_len);
 }
 
 /* The ways of 'bucket' with this tag: a bit for each. */
@@ -223,13 +228,12 @@ static uint32_t
 find_way(const struct agl_tracker *t, const struct bucket *bucket,
          const struct agl_tracker_key *tk)
 {
-    uint32_t ways = find_tag(bucket, tag_of(tk->hash));
+    uint32_t ways = find_tag(bucket, tag_of(tk));
 
     for (; ways; ways &= ways - 1) {
         uint32_t way = (uint32_t) __builtin_ctz(ways);
 
-        if (agl_words_equal(entry_of(t, bucket, way)->key, tk->words,
-                            t->select.n)) {
+        if (agl_words_equal(entry_of(t, bucket, way)->key, tk->words, tk->n)) {
             return way;
         }
     }
@@ -278,14 +282,52 @@ follow_rest(const struct agl_tracker *t, const struct agl_flow_table *flows,
     path->parts = bucket->parts[way];
 }
 
+static void
+prefetch_bucket(const struct agl_tracker *t, uint32_t hash)
+{
+    __builtin_prefetch(&t->buckets[hash & (t->n_buckets - 1)]);
+}
+
 void
 agl_tracker_key(struct agl_tracker *t, const struct agl_flow_table *flows,
                 const struct agilio_key *key, struct agl_tracker_key *tk)
 {
     follow_interest(t, flows);
     tk->epoch = t->epoch;
+    tk->shape = AGL_SHAPE_NONE;
+    tk->n = t->select.n;
     tk->hash = agl_select_key(&t->select, key, t->seed, tk->words);
-    __builtin_prefetch(&t->buckets[tk->hash & (t->n_buckets - 1)]);
+    prefetch_bucket(t, tk->hash);
+}
+
+bool
+agl_tracker_shape_key(struct agl_tracker *t,
+                      const struct agl_flow_table *flows, struct agl_pkt *pkt,
+                      const struct agl_parse_options *options,
+                      struct agl_tracker_key *tk)
+{
+    uint32_t shape = agl_shape_of(pkt, options);
+    const struct agl_shape_select *select = &t->shapes[shape];
+    uint64_t hash;
+
+    if (!shape) {
+        return false;
+    }
+    follow_interest(t, flows);
+    tk->epoch = t->epoch;
+    tk->shape = shape;
+    tk->n = select->n + 1;
+    tk->words[0] = agilio_from_le32(pkt->md.in_port);
+    hash = agl_hash_add(t->seed + shape, tk->words[0]);
+    for (uint32_t i = 0; i < select->n; i++) {
+        uint64_t word = agl_shape_word(select, i, pkt->data);
+
+        tk->words[i + 1] = word;
+        hash = agl_hash_add(hash, word);
+    }
+    tk->hash = agl_hash_finish(hash);
+    prefetch_bucket(t, tk->hash);
+    return true;
 }
 
 void
@@ -293,14 +335,11 @@ agl_tracker_prefetch(const struct agl_tracker *t,
                      const struct agl_tracker_key *tk)
 {
     const struct bucket *bucket = &t->buckets[tk->hash & (t->n_buckets - 1)];
-    uint32_t ways = find_tag(bucket, tag_of(tk->hash));
+    uint32_t ways = find_tag(bucket, tag_of(tk));
 
     if (ways) {
-        const uint8_t *entry = (const uint8_t *)
-            entry_of(t, bucket, (uint32_t) __builtin_ctz(ways));
-
-        __builtin_prefetch(entry, 1);
-        __builtin_prefetch(entry + entry_size(t->select.n) - 1);
+        __builtin_prefetch(entry_of(t, bucket,
+                                    (uint32_t) __builtin_ctz(ways)), 1);
     }
 }
 
@@ -388,11 +427,10 @@ agl_tracker_learn(struct agl_tracker *t, const struct agl_flow_table *flows,
     way = find_way(t, bucket, tk);
     if (way == WAYS) {
         way = find_victim(t, flows, bucket, &evicts);
-        bucket->tags[way] = tag_of(tk->hash);
+        bucket->tags[way] = tag_of(tk);
         entry = entry_of(t, bucket, way);
-        memcpy(entry->key, tk->words, t->select.n * sizeof tk->words[0]);
+        memcpy(entry->key, tk->words, tk->n * sizeof tk->words[0]);
         entry->packets = 0;
-        entry->serial++;
     }
     entry = entry_of(t, bucket, way);
     if (entry->flow.id != refs[0].id
@@ -409,91 +447,40 @@ agl_tracker_learn(struct agl_tracker *t, const struct agl_flow_table *flows,
     return evicts;
 }
 
-/* ## ----- ##
- * ## Front ##
- * ## ----- ## */
-
-void
-agl_tracker_hints(struct agl_tracker *t, const struct agl_flow_table *flows,
-                  struct agl_pkt *const pkts[], uint32_t n,
-                  const struct agl_parse_options *options,
-                  struct agl_hint hints[])
-{
-    const struct agilio_key *interest;
-    uint64_t seq;
-
-    follow_interest(t, flows);
-    interest = agl_flow_table_interest(flows, &seq);
-    agl_front_follow(t->front, interest, seq);
-    for (uint32_t i = 0; i < n; i++) {
-        agl_front_start(t->front, pkts[i], options, &hints[i]);
-    }
-    for (uint32_t i = 0; i < n; i++) {
-        agl_front_find(t->front, &hints[i]);
-        if (hints[i].entry != AGL_FRONT_NONE) {
-            __builtin_prefetch(entry_at(t, hints[i].entry), 1);
-        }
-    }
-}
-
-struct agl_flow *
-agl_tracker_hit(struct agl_tracker *t, const struct agl_flow_table *flows,
-                const struct agl_hint *hint, uint64_t now)
-{
-    struct entry *entry = entry_at(t, hint->entry);
-    struct agl_flow *flow;
-
-    if (entry->serial != hint->serial) {
-        return NULL;
-    }
-    flow = flow_of(flows, &entry->flow);
-    if (!flow || !flow->program->keyless) {
-        return NULL;
-    }
-    entry->used = now;
-    entry->packets++;
-    return flow;
-}
-
-void
-agl_tracker_keep(struct agl_tracker *t, const struct agl_hint *hint,
-                 const struct agl_tracker_key *tk, const struct agl_flow *flow)
-{
-    struct bucket *bucket;
-    uint32_t way;
-
-    if (!hint->shape || !flow->program->keyless || tk->epoch != t->epoch) {
-        return;
-    }
-    bucket = bucket_of(t, tk->hash);
-    way = find_way(t, bucket, tk);
-    if (way != WAYS) {
-        agl_front_learn(t->front, hint,
-                        (uint32_t) index_of(t, bucket, way),
-                        entry_of(t, bucket, way)->serial);
-    }
-}
-
 /* ## ---- ##
  * ## Dump ##
  * ## ---- ## */
 
+/* The key of an entry under 'interest'. */
 static void
-dump_entry(const struct agl_tracker *t, const struct bucket *bucket,
-           uint32_t way, struct agilio_tracker_entry *out)
+dump_key(const struct agl_tracker *t, const struct agilio_key *interest,
+         uint32_t shape, const uint64_t words[], struct agilio_key *key)
+{
+    if (shape) {
+        agl_shape_key(shape, &t->shapes[shape], words + 1, interest, key);
+        key->md.in_port = agilio_to_le32((uint32_t) words[0]);
+        return;
+    }
+    for (uint32_t i = 0; i < t->select.n; i++) {
+        memcpy((uint8_t *) key + t->select.index[i] * sizeof words[i],
+               &words[i], sizeof words[i]);
+    }
+}
+
+static void
+dump_entry(const struct agl_tracker *t, const struct agilio_key *interest,
+           const struct bucket *bucket, uint32_t way,
+           struct agilio_tracker_entry *out)
 {
     const struct entry *entry = entry_of(t, bucket, way);
-    const uint64_t *words = entry->key;
 
     memset(out, 0, sizeof *out);
     out->flow_id = agilio_to_le32(entry->flow.id);
     out->n_flows = agilio_to_le32(bucket->lens[way]);
     out->packets = agilio_to_le64(entry->packets);
     out->used = agilio_to_le64(entry->used);
-    for (uint32_t i = 0; i < t->select.n; i++) {
-        memcpy((uint8_t *) &out->key + t->select.index[i] * sizeof words[i],
-               &words[i], sizeof words[i]);
-    }
+    dump_key(t, interest, bucket->tags[way] % AGL_N_SHAPES, entry->key,
+             &out->key);
 }
 
 uint32_t
@@ -504,9 +491,10 @@ agl_tracker_dump(const struct agl_tracker *t,
     uint32_t capacity = agl_tracker_capacity(t);
     uint32_t i = *cursor;
     uint32_t n = 0;
+    const struct agilio_key *interest;
     uint64_t seq;
 
-    agl_flow_table_interest(flows, &seq);
+    interest = agl_flow_table_interest(flows, &seq);
     if (seq != t->epoch) {
         i = capacity;           /* No entry is live. */
     }
@@ -516,7 +504,7 @@ agl_tracker_dump(const struct agl_tracker *t,
         uint32_t way = i % WAYS;
 
         if (bucket->epoch == t->epoch && !is_stale(t, flows, bucket, way)) {
-            dump_entry(t, bucket, way, &out[n++]);
+            dump_entry(t, interest, bucket, way, &out[n++]);
         }
     }
     *cursor = i < capacity ? i : 0;

@@ -16,10 +16,9 @@
  * and is found so at its next use; when a later one is, the path ends before
  * it.  A new interest empties the whole tracker (one number changes; no walk).
  *
- * Received packets of the common shapes find their entry without a key, by
- * the front (front.h), if nothing else needs the key: agl_tracker_hints()
- * for a burst, then agl_tracker_hit() for each packet in turn, and
- * agl_tracker_keep() for one that had to be looked up.
+ * A frame of a common shape (pkt/shape.h) is not parsed to be looked up: its
+ * key here is what of the frame the policy looks at.  So what has two shapes
+ * has two entries, even if the policy sees no difference.
  *
  * Belongs to one worker; nothing here locks.
  */
@@ -27,8 +26,8 @@
 #ifndef AGL_TRACKER_H
 #define AGL_TRACKER_H 1
 
+#include "pkt/shape.h"
 #include "table/flow.h"
-#include "table/front.h"
 
 struct agl_tracker;
 
@@ -46,15 +45,23 @@ struct agl_path {
 
 /* What a packet is looked up by, and learned. */
 struct agl_tracker_key {
-    uint32_t hash;
     uint64_t epoch;                     /* The interest it was made for. */
-    uint64_t words[AGILIO_KEY_WORDS];   /* Those the interest has, masked. */
+    uint32_t hash;
+    uint32_t shape;                     /* _NONE: of a parsed key. */
+    uint32_t n;
+    uint64_t words[AGILIO_KEY_WORDS];   /* What the interest has, masked. */
 };
 
 /* Makes 'tk' of 'key'.  Before many lookups: first all keys, then all
  * prefetches, so that no lookup waits for memory. */
 void agl_tracker_key(struct agl_tracker *, const struct agl_flow_table *,
                      const struct agilio_key *key, struct agl_tracker_key *tk);
+
+/* Makes 'tk' of a packet as received, whose metadata is 0 but for in_port.
+ * False if it has no shape, and is to be parsed. */
+bool agl_tracker_shape_key(struct agl_tracker *, const struct agl_flow_table *,
+                           struct agl_pkt *, const struct agl_parse_options *,
+                           struct agl_tracker_key *tk);
 void agl_tracker_prefetch(const struct agl_tracker *,
                           const struct agl_tracker_key *tk);
 
@@ -73,25 +80,6 @@ bool agl_tracker_lookup(struct agl_tracker *, const struct agl_flow_table *,
 bool agl_tracker_learn(struct agl_tracker *, const struct agl_flow_table *,
                        const struct agl_tracker_key *tk,
                        const struct agl_path *path, uint64_t now);
-
-/* Sees what the front knows of a burst. */
-void agl_tracker_hints(struct agl_tracker *, const struct agl_flow_table *,
-                       struct agl_pkt *const pkts[], uint32_t n,
-                       const struct agl_parse_options *,
-                       struct agl_hint hints[]);
-
-/* The flow of a packet that the front knew an entry of, if that is the same
- * entry still, and its program is keyless: then the packet needs no parsing.
- * Else NULL.  Like a lookup, notes the use of the entry. */
-struct agl_flow *agl_tracker_hit(struct agl_tracker *,
-                                 const struct agl_flow_table *,
-                                 const struct agl_hint *, uint64_t now);
-
-/* Tells the front where the entry is that was found or learned as 'tk', with
- * 'flow' first, for the packet of 'hint'. */
-void agl_tracker_keep(struct agl_tracker *, const struct agl_hint *,
-                      const struct agl_tracker_key *tk,
-                      const struct agl_flow *flow);
 
 /* Walks the live entries: writes up to 'max' of them to 'out', starting at
  * '*cursor' (0 at first), sets '*cursor' to where to go on (0 = end), returns
