@@ -2,9 +2,9 @@
 /*
  * pipeline.c - the life of a packet on the NIC.
  *
- *     rx -> admit -> parse -> exact_lookup -> (miss) mask_lookup -> learn
- *                      ^ -> (miss in both) upcall, or account -> run -> tx
- *                      `------------------------- recirc ---------'
+ *     rx -> admit -> prepare -> exact_lookup -> (miss) mask_lookup -> learn
+ *                       ^ -> (miss in both) upcall, or account -> run -> tx
+ *                       `------------------------- recirc ---------'
  *
  * A burst is received in agl_pipeline_receive(), and all of it prepared before
  * the first packet is looked up: a frame of a common shape needs no parsing
@@ -14,7 +14,9 @@
  * the host, or dropped; the latter two under one counter each.
  *
  * One lookup in the tracker serves a whole traversal, that is, all the passes
- * of a packet whose flows the tracker has as one path.  Worker thread only.
+ * of a packet whose flows the tracker has as one path.  Where that cannot be,
+ * as for what comes out of a tunnel, the packets of a burst that are to be
+ * looked up again are the next burst.  Worker thread only.
  */
 
 #include "pipeline.h"
@@ -112,7 +114,7 @@ mask_lookup(struct agl_worker *w, struct agl_traversal *t,
 
 /* The flow of a packet that begins a traversal, whose 'tk' is made; NULL if
  * the tracker does not know it. */
-static struct agl_flow *
+static inline struct agl_flow *
 exact_lookup(struct agl_worker *w, struct agl_traversal *t)
 {
     if (!agl_tracker_lookup(w->tracker, w->table, &t->tk, w->now, &t->path)) {
@@ -123,31 +125,11 @@ exact_lookup(struct agl_worker *w, struct agl_traversal *t)
     return t->path.flows[0];
 }
 
-/* Whether a packet goes on with its traversal: where packets part, each begins
- * another. */
-static bool
-goes_on(struct agl_worker *w, struct agl_traversal *t,
-        const struct agilio_key *key)
+/* The program of the pass that a packet is in. */
+static const struct agl_program *
+program_of(const struct agl_traversal *t)
 {
-    if (t->at == t->path.n) {
-        return !t->path.parts;
-    }
-    if (agl_flow_matches(t->path.flows[t->at], key)) {
-        return true;
-    }
-    t->path.n = t->at;
-    t->path.parts = true;
-    learn(w, t);
-    return false;
-}
-
-/* The flow of a pass that goes on, NULL if nobody knows it. */
-static struct agl_flow *
-follow(struct agl_worker *w, struct agl_traversal *t,
-       const struct agilio_key *key)
-{
-    return (t->at < t->path.n ? t->path.flows[t->at++]
-            : mask_lookup(w, t, key));
+    return t->path.flows[t->at - 1]->program;
 }
 
 /* What stands before the frame in a packet ring. */
@@ -222,7 +204,7 @@ upcall(struct agl_worker *w, struct agl_pkt *pkt, enum agilio_fallback reason)
     give(w, &p, pkt, AGILIO_COUNTER_FALLBACK_MISS + reason);
 }
 
-static void
+static inline void
 account(struct agl_worker *w, const struct agl_flow *flow,
         const struct agl_pkt *pkt)
 {
@@ -238,16 +220,25 @@ account(struct agl_worker *w, const struct agl_flow *flow,
     }
 }
 
+/* Sets what running a program needs of a packet in its first pass: what
+ * parsing it would set, if that was not done, and its hash. */
 static void
-set_hash(struct agl_pkt *pkt, const struct agilio_key *key)
+settle(struct agl_worker *w, const struct agl_program *program,
+       const struct agilio_key *key, struct agl_pkt *pkt,
+       const struct agl_traversal *t)
 {
     struct agilio_key parsed;
 
     if (!key) {
-        agl_parse(pkt, pkt->options, &parsed);
-        key = &parsed;
+        agl_shape_settle(pkt, t->tk.shape, &w->options);
     }
-    agl_pkt_set_hash(pkt, key);
+    if (program->needs_hash && !pkt->has_hash && !t->path.plain) {
+        if (!key) {
+            agl_parse(pkt, &w->options, &parsed);
+            key = &parsed;
+        }
+        agl_pkt_set_hash(pkt, key);
+    }
 }
 
 /* Runs the program of a packet's flow.  The copies that it makes are set aside
@@ -259,32 +250,25 @@ run(struct agl_worker *w, const struct agl_program *program,
 {
     uint32_t n_reserved = w->pool.n_reserved;
 
-    if (program->port != AGILIO_PORT_NONE) {
-        w->run.output(&w->run, program->port, pkt);
-        agl_worker_count(w, AGILIO_COUNTER_CARRIED);
-        return;
-    }
     if (!reserve(w, program->n_clones)) {
         drop(w, pkt, AGILIO_COUNTER_DROP_NO_BUFFER);
         agl_worker_count(w, AGILIO_COUNTER_CARRIED);
         return;
     }
-    if (!key) {
-        agl_shape_settle(pkt, traversal->tk.shape, &w->options);
-    }
-    if (program->needs_hash && !pkt->has_hash) {
-        set_hash(pkt, key);
+    if (traversal->at == 1) {
+        settle(w, program, key, pkt, traversal);
     }
     w->traversal = traversal;
     if (agl_program_run(program, pkt, &w->run)) {
         agl_worker_count(w, AGILIO_COUNTER_CARRIED);
     }
+    w->traversal = NULL;
     w->pool.n_reserved = n_reserved;
 }
 
 /* What becomes of a packet that belongs to 'flow', NULL if to none.  'key' is
  * NULL if the packet is not parsed. */
-static void
+static inline void
 carry(struct agl_worker *w, struct agl_pkt *pkt, const struct agilio_key *key,
       struct agl_flow *flow, struct agl_traversal *traversal)
 {
@@ -295,6 +279,12 @@ carry(struct agl_worker *w, struct agl_pkt *pkt, const struct agilio_key *key,
         return;
     }
     program = flow->program;
+    if (program->port != AGILIO_PORT_NONE) {
+        account(w, flow, pkt);
+        agl_pipeline_output(&w->run, program->port, pkt);
+        agl_worker_count(w, AGILIO_COUNTER_CARRIED);
+        return;
+    }
     if (program->kind == AGL_PROGRAM_TO_HOST) {
         upcall(w, pkt, program->reason);
         return;
@@ -313,17 +303,62 @@ carry(struct agl_worker *w, struct agl_pkt *pkt, const struct agilio_key *key,
     }
 }
 
-/* The first recirculation of a program goes on with its packet's traversal; a
- * second one, of a copy, begins another. */
+/* Makes ready the lookup of a packet that begins a traversal.  True if it had
+ * to be parsed, into 'key'. */
+static inline bool
+prepare(struct agl_worker *w, struct agl_pkt *pkt, struct agl_traversal *t,
+        struct agilio_key *key)
+{
+    if (agl_tracker_shape_key(w->tracker, w->table, pkt, &w->options,
+                              &t->tk)) {
+        return false;
+    }
+    agl_parse(pkt, &w->options, key);
+    agl_tracker_key(w->tracker, w->table, key, &t->tk);
+    return true;
+}
+
+/* Carries a packet that was made ready. */
+static inline void
+start(struct agl_worker *w, struct agl_pkt *pkt, struct agl_traversal *t,
+      struct agilio_key *key)
+{
+    struct agl_flow *flow = exact_lookup(w, t);
+    bool parsed = !t->tk.shape;
+
+    if (!flow) {
+        if (!parsed) {
+            agl_parse(pkt, &w->options, key);
+            parsed = true;
+        }
+        flow = mask_lookup(w, t, key);
+    }
+    carry(w, pkt, parsed ? key : NULL, flow, t);
+}
+
+/* Goes on with a traversal whose next pass is as certain as its first. */
+static void
+go_on(struct agl_worker *w, struct agl_pkt *pkt, struct agl_traversal *t)
+{
+    struct agilio_key key;
+
+    if (t->at < t->path.n) {
+        carry(w, pkt, NULL, t->path.flows[t->at++], t);
+    } else {
+        agl_parse(pkt, &w->options, &key);
+        carry(w, pkt, &key, mask_lookup(w, t, &key), t);
+    }
+}
+
+/* The first recirculation of a program may go on with its packet's traversal;
+ * a second one, of a copy, begins another. */
 void
 agl_pipeline_recirc(struct agl_run *run, struct agl_pkt *pkt)
 {
     struct agl_worker *w = worker_of(run);
-    struct agl_traversal *traversal = w->traversal;
-    struct agl_traversal fresh;
-    struct agilio_key key;
-    struct agl_flow *flow;
+    struct agl_traversal *t = w->traversal;
 
+    w->traversal = NULL;
     if (pkt->n_recirc == AGILIO_MAX_RECIRC) {
         drop(w, pkt, AGILIO_COUNTER_DROP_RECIRC);
         return;
@@ -336,17 +371,21 @@ agl_pipeline_recirc(struct agl_run *run, struct agl_pkt *pkt)
     pkt->trunc = false;         /* As in OVS, whose 'cut' stays. */
     agl_worker_count(w, AGILIO_COUNTER_RECIRC);
 
-    agl_parse(pkt, &w->options, &key);
-    if (traversal && goes_on(w, traversal, &key)) {
-        flow = follow(w, traversal, &key);
-    } else {
-        traversal = &fresh;
-        agl_tracker_key(w->tracker, w->table, &key, &fresh.tk);
-        flow = exact_lookup(w, &fresh);
-        flow = flow ? flow : mask_lookup(w, &fresh, &key);
+    if (t) {
+        t->alone &= !program_of(t)->n_clones;
     }
-    carry(w, pkt, &key, flow, traversal);
-    w->traversal = NULL;
+    if (t && t->tk.shape && program_of(t)->steady) {
+        go_on(w, pkt, t);
+    } else if (t && t->alone) {
+        w->again[w->n_again++] = pkt;
+    } else {
+        struct agl_traversal fresh;
+        struct agilio_key key;
+
+        fresh.alone = false;
+        prepare(w, pkt, &fresh, &key);
+        start(w, pkt, &fresh, &key);
+    }
 }
 
 void
@@ -371,18 +410,6 @@ agl_pipeline_drop(struct agl_run *run, enum agilio_counter reason,
     drop(worker_of(run), pkt, reason);
 }
 
-/* Packet 'i' of a burst is to be looked up. */
-static void
-prepare(struct agl_worker *w, struct agl_pkt *pkt, uint32_t i)
-{
-    struct agl_tracker_key *tk = &w->traversals[i].tk;
-
-    if (!agl_tracker_shape_key(w->tracker, w->table, pkt, &w->options, tk)) {
-        agl_parse(pkt, &w->options, &w->keys[i]);
-        agl_tracker_key(w->tracker, w->table, &w->keys[i], tk);
-    }
-}
-
 /* Carries 'n' packets.  What memory they need is on its way when the first one
  * asks for it. */
 static void
@@ -391,24 +418,14 @@ carry_burst(struct agl_worker *w, struct agl_pkt *const pkts[], uint32_t n)
     uint32_t i;
 
     for (i = 0; i < n; i++) {
-        prepare(w, pkts[i], i);
+        w->traversals[i].alone = true;
+        prepare(w, pkts[i], &w->traversals[i], &w->keys[i]);
     }
     for (i = 0; i < n; i++) {
         agl_tracker_prefetch(w->tracker, &w->traversals[i].tk);
     }
     for (i = 0; i < n; i++) {
-        struct agl_traversal *t = &w->traversals[i];
-        struct agl_flow *flow = exact_lookup(w, t);
-        struct agilio_key *key = t->tk.shape ? NULL : &w->keys[i];
-
-        if (!flow) {
-            if (!key) {
-                key = &w->keys[i];
-                agl_parse(pkts[i], &w->options, key);
-            }
-            flow = mask_lookup(w, t, key);
-        }
-        carry(w, pkts[i], key, flow, t);
+        start(w, pkts[i], &w->traversals[i], &w->keys[i]);
     }
 }
 
@@ -431,6 +448,12 @@ agl_pipeline_receive(struct agl_worker *w, struct agl_port *port)
     if (n_admitted) {
         add(&port->stats->rx_packets, n_admitted);
         add(&port->stats->rx_bytes, n_bytes);
+        carry_burst(w, pkts, n_admitted);
+    }
+    while (w->n_again) {
+        n_admitted = w->n_again;
+        memcpy(pkts, w->again, n_admitted * sizeof pkts[0]);
+        w->n_again = 0;
         carry_burst(w, pkts, n_admitted);
     }
 
@@ -523,7 +546,7 @@ l2_len(const struct agl_pkt *pkt)
 {
     uint16_t type = pkt->data[12] << 8 | pkt->data[13];
 
-    return type == 0x8100 || type == 0x88a8 ? 18 : 14;
+    return agl_is_vlan_type(type) ? AGL_ETH_LEN + AGL_VLAN_LEN : AGL_ETH_LEN;
 }
 
 void
@@ -542,7 +565,8 @@ agl_pipeline_output(struct agl_run *run, uint32_t port_id, struct agl_pkt *pkt)
     } else if (pkt->md.packet_type || pkt->len < 14) {
         add(&port->stats->tx_errors, 1);        /* No frame for a port. */
         drop(w, pkt, AGILIO_COUNTER_DROP_TX_ERROR);
-    } else if (pkt->len > port->mtu + l2_len(pkt)) {
+    } else if (pkt->len > port->mtu + AGL_ETH_LEN
+               && pkt->len > port->mtu + l2_len(pkt)) {
         add(&port->stats->tx_dropped, 1);
         drop(w, pkt, AGILIO_COUNTER_DROP_TX_MTU);
     } else {

@@ -48,6 +48,7 @@ struct agl_traversal {
     struct agl_tracker_key tk;
     struct agl_path path;
     uint32_t at;                /* In 'path': the flow of the next pass. */
+    bool alone;                 /* No copy has to go before or after it. */
 };
 
 /* Something that a worker does for the control thread. */
@@ -76,8 +77,10 @@ struct agl_worker {
     bool kick_host;             /* The host is to be woken after the burst. */
     struct agl_port ports[AGILIO_MAX_PORTS];
     /* Of the burst that is being carried. */
-    struct agilio_key keys[AGL_BURST];
+    struct agilio_key keys[AGL_BURST];  /* Of those that had to be parsed. */
     struct agl_traversal traversals[AGL_BURST];
+    struct agl_pkt *again[AGL_BURST];   /* Those that are the next one. */
+    uint32_t n_again;
     uint32_t n_ports;           /* Slots in use are below this. */
 
     /* Calls: 'posted' is the control thread's, 'done' the worker's. */

@@ -163,6 +163,7 @@ run_trunc(const struct agilio_action *action, struct agl_pkt *pkt)
 
 const struct agl_action_class agl_action_trunc = {
     .len = sizeof(struct agilio_action_trunc),
+    .steady = true,
     .check = check_trunc,
     .run = run_trunc,
 };

@@ -22,5 +22,6 @@ run_set_eth(const struct agilio_action *action, struct agl_pkt *pkt)
 
 const struct agl_action_class agl_action_set_eth = {
     .len = sizeof(struct agilio_action_set_eth),
+    .steady = true,
     .run = run_set_eth,
 };

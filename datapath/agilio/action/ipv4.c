@@ -58,5 +58,6 @@ run_set_ipv4(const struct agilio_action *action, struct agl_pkt *pkt)
 
 const struct agl_action_class agl_action_set_ipv4 = {
     .len = sizeof(struct agilio_action_set_ipv4),
+    .steady = true,
     .run = run_set_ipv4,
 };

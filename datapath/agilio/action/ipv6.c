@@ -85,5 +85,6 @@ run_set_ipv6(const struct agilio_action *action, struct agl_pkt *pkt)
 
 const struct agl_action_class agl_action_set_ipv6 = {
     .len = sizeof(struct agilio_action_set_ipv6),
+    .steady = true,
     .run = run_set_ipv6,
 };

@@ -23,5 +23,6 @@ run_set_meta(const struct agilio_action *action, struct agl_pkt *pkt)
 
 const struct agl_action_class agl_action_set_meta = {
     .len = sizeof(struct agilio_action_set_meta),
+    .steady = true,
     .run = run_set_meta,
 };

@@ -221,5 +221,6 @@ admit_meter(const struct agilio_action *action, struct agl_pkt *pkt,
 
 const struct agl_action_class agl_action_meter = {
     .len = sizeof(struct agilio_action_meter),
+    .steady = true,
     .admit = admit_meter,
 };

@@ -34,6 +34,7 @@ go_output(const struct agilio_action *action, struct agl_pkt *pkt,
 const struct agl_action_class agl_action_output = {
     .len = sizeof(struct agilio_action_output),
     .cuts = true,
+    .steady = true,
     .check = check_output,
     .go = go_output,
 };

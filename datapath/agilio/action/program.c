@@ -109,7 +109,8 @@ check_code(uint8_t *p, size_t len, struct agl_check *check)
         class = agl_actions[agilio_from_le16(action->type)];
         ofs += agilio_from_le16(action->len);
         check->n_effects += class->go || class->admit;
-        check->looks_again |= class->looks_again;
+        check->unsteady |= !class->steady;
+        check->n_looks += class->looks_again;
         if (class->block && check->n_effects == n_effects) {
             mark(action, IDLE);
         } else if (class->block || class->go) {
@@ -180,7 +181,11 @@ check_program(struct agl_program *program, struct agl_check *check)
     }
     program->n_clones = check->n_ways - check->n_last;
     program->growth = check->max_growth;
-    program->needs_hash = check->needs_hash;
+    program->reads_hash = (check->needs_hash
+                           || program->kind == AGL_PROGRAM_TO_HOST);
+    program->looks_again = check->n_looks > 0;
+    program->needs_hash = check->needs_hash || check->recirculates;
+    program->steady = check->n_looks == 1 && !check->unsteady;
     program->port = only_output(program);
     return AGILIO_E_OK;
 }

@@ -61,7 +61,9 @@ struct agl_check {
     uint32_t to_host;           /* Length of a TO_HOST, 0 without one, ... */
     enum agilio_fallback fallback;      /* ...and its reason. */
     bool needs_hash;            /* Set by what reads pkt->flow_hash. */
-    bool looks_again;           /* Something in it recirculates. */
+    bool recirculates;          /* What comes then may read it, too. */
+    bool unsteady;              /* Something in it is not steady. */
+    uint32_t n_looks;           /* Actions that look again. */
     const char *reason;         /* Set by a check() that fails. */
 };
 
@@ -77,12 +79,15 @@ struct agl_check {
  *   block    has nested actions: returns those to run on the packet or a copy.
  *
  * 'looks_again' is for a go() that recirculates.  'cuts' says that what goes
- * there is cut short by TRUNC, and what comes after is not. */
+ * there is cut short by TRUNC, and what comes after is not.  'steady' is what
+ * does the same to the keys of all packets that have one, under any mask:
+ * whatever of it is not as before is told by the action alone. */
 struct agl_action_class {
     uint16_t len;
     bool variable;
     bool looks_again;
     bool cuts;
+    bool steady;
     bool (*check)(struct agilio_action *, struct agl_check *);
     void (*run)(const struct agilio_action *, struct agl_pkt *);
     bool (*admit)(const struct agilio_action *, struct agl_pkt *,
@@ -120,8 +125,12 @@ struct agl_program {
     uint32_t n_clones;          /* The most packets that a run takes from the
                                  * pool. */
     uint32_t growth;            /* The headroom that a packet must have. */
+    bool reads_hash;            /* Of the packet; so does the host. */
+    bool looks_again;           /* Recirculates. */
     bool needs_hash;            /* Reads pkt->flow_hash, or a later pass may:
                                  * has_hash must be set. */
+    bool steady;                /* Recirculates once, and packets with the same
+                                 * key have one key then, too. */
     uint32_t port;              /* All that it does is to send the packet to
                                  * this port; else AGILIO_PORT_NONE. */
     uint32_t len;               /* Bytes of 'code'. */

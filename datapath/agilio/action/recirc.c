@@ -15,7 +15,7 @@ check_recirc(struct agilio_action *action, struct agl_check *check)
         check->reason = "RECIRC needs a recirc_id";
         return false;
     }
-    check->needs_hash = true;   /* For the pass that is to come. */
+    check->recirculates = true;
     return true;
 }
 
@@ -33,6 +33,7 @@ go_recirc(const struct agilio_action *action, struct agl_pkt *pkt,
 const struct agl_action_class agl_action_recirc = {
     .len = sizeof(struct agilio_action_recirc),
     .looks_again = true,
+    .steady = true,
     .check = check_recirc,
     .go = go_recirc,
 };

@@ -109,11 +109,13 @@ run_set_sctp(const struct agilio_action *action, struct agl_pkt *pkt)
 
 const struct agl_action_class agl_action_set_tcp = {
     .len = sizeof(struct agilio_action_set_ports),
+    .steady = true,
     .run = run_set_tcp,
 };
 
 const struct agl_action_class agl_action_set_udp = {
     .len = sizeof(struct agilio_action_set_ports),
+    .steady = true,
     .run = run_set_udp,
 };
 

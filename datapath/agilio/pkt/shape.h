@@ -98,7 +98,8 @@ agl_shape_of(struct agl_pkt *pkt, const struct agl_parse_options *options)
     }
     pkt->tcp_flags = 0;
     type = agl_get_u16(l3 - 2);
-    if (agl_is_vlan_type(type) && options->max_vlans) {
+    if (type != AGL_TYPE_IPV4 && agl_is_vlan_type(type)
+        && options->max_vlans) {
         shape = AGL_SHAPE_VLAN;
         l3 += AGL_VLAN_LEN;
         type = agl_get_u16(l3 - 2);

@@ -236,12 +236,6 @@ agl_flow_table_lookup(struct agl_flow_table *t, const struct agilio_key *key)
     return NULL;
 }
 
-bool
-agl_flow_matches(const struct agl_flow *flow, const struct agilio_key *key)
-{
-    return agl_select_equals(&flow->mask->select, key, flow->words);
-}
-
 uint32_t
 agl_flow_table_n_flows(const struct agl_flow_table *t)
 {

@@ -93,10 +93,6 @@ struct agl_flow *agl_flow_table_del(struct agl_flow_table *, uint32_t id);
 struct agl_flow *agl_flow_table_lookup(struct agl_flow_table *,
                                        const struct agilio_key *key);
 
-/* Whether 'key' belongs to 'flow', which is in a table. */
-bool agl_flow_matches(const struct agl_flow *flow,
-                      const struct agilio_key *key);
-
 /* The flow in slot 'id' if the slot's generation is still 'generation'; NULL
  * if not, and for an id beyond the table.  (A generation is 32 bits: to meet
  * the same one again takes 2**32 changes to one id.) */

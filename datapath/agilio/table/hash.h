@@ -93,20 +93,6 @@ agl_select_key(const struct agl_select *select, const struct agilio_key *key,
     return agl_hash_finish(hash);
 }
 
-/* True if what 'select' takes from 'key' is 'words'. */
-static inline bool
-agl_select_equals(const struct agl_select *select,
-                  const struct agilio_key *key, const uint64_t words[])
-{
-    uint64_t differ = 0;
-
-    for (uint32_t i = 0; i < select->n; i++) {
-        differ |= ((agl_key_word(key, select->index[i]) & select->bits[i])
-                   ^ words[i]);
-    }
-    return !differ;
-}
-
 static inline bool
 agl_words_equal(const uint64_t a[], const uint64_t b[], uint32_t n)
 {

@@ -2,29 +2,28 @@
 /*
  * tracker.c - L1: the exact match flow tracker of one worker.
  *
- *     buckets                      entries                         rests
- *     +----------------------+     +-------------------------+     +--------+
- *     | epoch, 8 tags,       |     | flow, use, count, key:  |     | 8      |
- *     | 8 lengths, 1 line    |     | n words; 8 of them      |     | rests  |
- *     +----------------------+     +-------------------------+     +--------+
- *     | ...                  |     | ...                     |     | ...    |
+ *     buckets                      entries                       rests
+ *     +----------------------+     +-----------------------+     +----------+
+ *     | epoch, 8 tags,       |     | flow, use, count, and |     | rest of  |
+ *     | 8 lengths, 1 line    |     | key: 5 words, 1 line  |     | key and  |
+ *     +----------------------+     | ...; 8 of them        |     | path     |
+ *     | ...                  |     +-----------------------+     +----------+
  *
  * A hash leads to a bucket, and there to the ways whose tag is that hash and
- * the shape; the key of such a way is then compared in full.  A lookup touches
- * the bucket's line, and of a hit the entry, whose first line has five words
- * of the key, mostly all, and the flow's slot; and the rest of the path only
- * where there is one.  Where many packets are to be looked up,
- * agl_tracker_prefetch() has these lines on their way before they are needed.
+ * the key's kind; the key of such a way is then compared in full.  A lookup
+ * touches the bucket's line, the entry's of a hit, and the flow's slot; what
+ * is in 'rests' only where the key or the path is longer.  Where many packets
+ * are to be looked up, agl_tracker_prefetch() has these lines on their way
+ * before they are needed.
  *
- * Keys have only the words that the interest has, and the entries are as long
- * as the longest.  When the interest changes so does that, and nothing in the
- * tracker means anything any more.  'epoch' then takes the new seq of the
+ * Keys have only the words that the interest has; rests are as long as the
+ * longest needs them.  When the interest changes so does that, and nothing in
+ * the tracker means anything any more.  'epoch' then takes the new seq of the
  * interest; a bucket that has an older one counts as empty, and is made so
- * when it is next used.
+ * when it is next learned into.
  *
- * Memory: 8 bytes per entry in the bucket, 48 for the rest of the path, and up
- * to 576 for the entry, of which only as many cache lines are ever touched as
- * the policy needs.
+ * Memory: 72 bytes per entry, and up to 512 in 'rests', of which only as many
+ * cache lines are ever touched as the policy needs.
  *
  * Owned by one worker, which calls lookup and learn for each packet and dump
  * between bursts; nothing locks.
@@ -40,6 +39,8 @@
 
 #define WAYS 8
 #define MAX_ENTRIES (UINT32_C(1) << 28)
+#define META_WORDS (sizeof(struct agilio_metadata) / sizeof(uint64_t))
+#define NOWHERE UINT32_MAX      /* The place of no entry. */
 #define DUMP_STEP 4096          /* Entries that one dump looks at. */
 
 struct flow_ref {
@@ -47,44 +48,53 @@ struct flow_ref {
     uint32_t generation;        /* Of the flow's slot when it was learned. */
 };
 
+#define HEAD_WORDS 5
 struct entry {
     struct flow_ref flow;       /* The first of the path. */
     uint64_t used;
     uint64_t packets;
-    uint64_t key[];             /* As many words as its tag's shape has. */
+    uint64_t key[HEAD_WORDS];   /* And more in the rest. */
 };
+AGILIO_ASSERT_SIZE(struct entry, AGILIO_CACHE_LINE);
 
 struct bucket {
     uint64_t epoch;
     uint32_t tags[WAYS];        /* 0: empty. */
     uint8_t lens[WAYS];         /* Of the paths. */
-    bool parts[WAYS];           /* As in struct agl_path. */
+    bool plain[WAYS];           /* As in struct agl_path. */
     uint8_t pad[8];
 };
 AGILIO_ASSERT_SIZE(struct bucket, AGILIO_CACHE_LINE);
 
-/* What comes after the first flow of a path. */
 struct rest {
-    struct flow_ref flows[AGILIO_MAX_RECIRC];
+    struct flow_ref flows[AGILIO_MAX_RECIRC];   /* After the first. */
+    uint64_t key[];                             /* After HEAD_WORDS. */
 };
+
+/* Kinds of keys: the shape of a frame, perhaps with metadata that is not 0. */
+#define KIND_META AGL_N_SHAPES
+#define N_KINDS (2 * AGL_N_SHAPES)
 
 struct agl_tracker {
     uint64_t seed;
     uint64_t epoch;             /* The seq of the interest in 'select'. */
+    uint32_t bucket_mask;       /* Their number is a power of two. */
+    uint32_t rest_len;          /* Bytes, a multiple of a cache line. */
+    struct entry *entries;
+    uint8_t *rests;
     struct agl_select select;   /* Of parsed keys. */
+    uint32_t n_meta;            /* Of these words, that are metadata. */
     struct agl_shape_select shapes[AGL_N_SHAPES];
-    uint32_t n_buckets;         /* A power of two. */
-    uint32_t entry_len;         /* A multiple of a cache line. */
-    uint8_t *entries;
-    struct rest *rests;         /* One per entry. */
     struct bucket buckets[] __attribute__((aligned(AGILIO_CACHE_LINE)));
 };
 
 static uint32_t
-entry_len(uint32_t n_words)
+rest_len(uint32_t n_words)
 {
-    return (uint32_t) AGILIO_ROUND_UP(sizeof(struct entry)
-                                      + n_words * sizeof(uint64_t),
+    uint32_t n = n_words > HEAD_WORDS ? n_words - HEAD_WORDS : 0;
+
+    return (uint32_t) AGILIO_ROUND_UP(sizeof(struct rest)
+                                      + n * sizeof(uint64_t),
                                       AGILIO_CACHE_LINE);
 }
 
@@ -101,16 +111,15 @@ agl_tracker_create(uint32_t n_entries)
         n *= 2;
     }
     t = agl_env_alloc(sizeof *t + (size_t) n / WAYS * sizeof t->buckets[0]
-                      + (size_t) n * entry_len(AGILIO_KEY_WORDS)
-                      + (size_t) n * sizeof(struct rest));
+                      + (size_t) n * sizeof t->entries[0]
+                      + (size_t) n * rest_len(AGILIO_KEY_WORDS));
     if (!t) {
         return NULL;
     }
     t->seed = agl_env_random();
-    t->n_buckets = n / WAYS;
-    t->entries = (uint8_t *) &t->buckets[t->n_buckets];
-    t->rests = (struct rest *) (void *)
-        (t->entries + (size_t) n * entry_len(AGILIO_KEY_WORDS));
+    t->bucket_mask = n / WAYS - 1;
+    t->entries = (struct entry *) &t->buckets[n / WAYS];
+    t->rests = (uint8_t *) &t->entries[n];
     return t;
 }
 
@@ -123,31 +132,34 @@ agl_tracker_destroy(struct agl_tracker *t)
 uint32_t
 agl_tracker_capacity(const struct agl_tracker *t)
 {
-    return t->n_buckets * WAYS;
+    return (t->bucket_mask + 1) * WAYS;
 }
 
-/* Makes 'select' and 'shapes' of a new interest. */
-static void
+/* Makes the selects of a new interest. */
+static void __attribute__((noinline))
 set_interest(struct agl_tracker *t, const struct agilio_key *interest)
 {
     uint32_t n;
 
-    t->select.n = 0;
+    t->select.n = t->n_meta = 0;
     for (unsigned int i = 0; i < AGILIO_KEY_WORDS; i++) {
         uint64_t bits = agl_key_word(interest, i);
 
         if (bits) {
             agl_select_add(&t->select, i, bits);
+            t->n_meta += i < META_WORDS;
         }
     }
     n = t->select.n;
     for (uint32_t shape = AGL_SHAPE_SOME; shape < AGL_N_SHAPES; shape++) {
         struct agl_shape_select *select = &t->shapes[shape];
+        uint32_t longest;
 
         agl_shape_select(shape, interest, select);
-        n = select->n >= n ? select->n + 1 : n; /* And the port. */
+        longest = t->n_meta + 1 + select->n;
+        n = longest > n ? longest : n;
     }
-    t->entry_len = entry_len(n);
+    t->rest_len = rest_len(n);
 }
 
 /* Follows the interest of 'flows'; all entries are stale if it changed. */
@@ -164,45 +176,58 @@ follow_interest(struct agl_tracker *t, const struct agl_flow_table *flows)
     }
 }
 
-/* The bucket for 'hash', without what is left in it from another epoch. */
-static struct bucket *
-bucket_of(struct agl_tracker *t, uint32_t hash)
+/* Whether 'tk' was made for what the interest is now, and not for another. */
+static inline bool
+is_current(const struct agl_tracker_key *tk,
+           const struct agl_flow_table *flows)
 {
-    struct bucket *bucket = &t->buckets[hash & (t->n_buckets - 1)];
+    uint64_t seq;
 
-    if (bucket->epoch != t->epoch) {
-        memset(bucket->tags, 0, sizeof bucket->tags);
-        bucket->epoch = t->epoch;
-    }
-    return bucket;
+    agl_flow_table_interest(flows, &seq);
+    return tk->epoch == seq;
 }
 
-/* A key's tag, which is not 0.  (A hash's low bits lead to the bucket, so
- * where there are many they tell nothing inside of it.) */
-static uint32_t
-tag_of(const struct agl_tracker_key *tk)
+static inline struct bucket *
+bucket_of(const struct agl_tracker *t, uint64_t hash)
 {
-    AGILIO_ASSERT(AGL_N_SHAPES == 16);
-    return (tk->hash & ~UINT32_C(31)) | AGL_N_SHAPES | tk->shape;
+    return (struct bucket *) &t->buckets[hash & t->bucket_mask];
 }
 
-static size_t
+/* Sets hash and tag of a key.  The tag is not 0.  (Low bits of a hash lead to
+ * the bucket, so where there are many they tell nothing inside of it.) */
+static inline void
+set_hash(const struct agl_tracker *t, struct agl_tracker_key *tk,
+         uint32_t hash, uint32_t kind)
+{
+    tk->epoch = t->epoch;
+    tk->hash = hash;
+    tk->tag = (hash & ~(uint32_t) (2 * N_KINDS - 1)) | N_KINDS | kind;
+    tk->place = NOWHERE;
+    __builtin_prefetch(bucket_of(t, hash));
+}
+
+static inline size_t
 index_of(const struct agl_tracker *t, const struct bucket *bucket,
          uint32_t way)
 {
     return (size_t) (bucket - t->buckets) * WAYS + way;
 }
 
-static struct entry *
+static inline struct entry *
 entry_of(const struct agl_tracker *t, const struct bucket *bucket,
          uint32_t way)
 {
-    return (struct entry *) (void *)
-        (t->entries + index_of(t, bucket, way) * t->entry_len);
+    return &t->entries[index_of(t, bucket, way)];
+}
+
+static inline struct rest *
+rest_at(const struct agl_tracker *t, size_t place)
+{
+    return (struct rest *) (void *) (t->rests + place * t->rest_len);
 }
 
 /* The ways of 'bucket' with this tag: a bit for each. */
-static uint32_t
+static inline uint32_t
 find_tag(const struct bucket *bucket, uint32_t tag)
 {
 #if defined __SSE2__ && !defined AGL_PLAIN_C
@@ -223,24 +248,41 @@ find_tag(const struct bucket *bucket, uint32_t tag)
 #endif
 }
 
+/* Whether the entry at 'place' has the key of 'tk'. */
+static inline bool
+has_key(const struct agl_tracker *t, size_t place,
+        const struct agl_tracker_key *tk)
+{
+    const uint64_t *a = t->entries[place].key, *b = tk->words;
+    uint64_t differ = ((a[0] ^ b[0]) | (a[1] ^ b[1]) | (a[2] ^ b[2])
+                       | (a[3] ^ b[3]) | (a[4] ^ b[4]));
+
+    AGILIO_ASSERT(HEAD_WORDS == 5);
+    return !differ
+           && (tk->n <= HEAD_WORDS
+               || agl_words_equal(rest_at(t, place)->key,
+                                  tk->words + HEAD_WORDS,
+                                  tk->n - HEAD_WORDS));
+}
+
 /* The way in 'bucket' that has the key of 'tk', WAYS if none. */
 static uint32_t
 find_way(const struct agl_tracker *t, const struct bucket *bucket,
          const struct agl_tracker_key *tk)
 {
-    uint32_t ways = find_tag(bucket, tag_of(tk));
+    uint32_t ways = find_tag(bucket, tk->tag);
 
     for (; ways; ways &= ways - 1) {
         uint32_t way = (uint32_t) __builtin_ctz(ways);
 
-        if (agl_words_equal(entry_of(t, bucket, way)->key, tk->words, tk->n)) {
+        if (has_key(t, index_of(t, bucket, way), tk)) {
             return way;
         }
     }
     return WAYS;
 }
 
-static struct agl_flow *
+static inline struct agl_flow *
 flow_of(const struct agl_flow_table *flows, const struct flow_ref *ref)
 {
     return agl_flow_table_get(flows, ref->id, ref->generation);
@@ -265,27 +307,22 @@ is_stale(const struct agl_tracker *t, const struct agl_flow_table *flows,
 }
 
 /* Fills in the flows from the second on, up to the first that is gone. */
-static void
+static bool __attribute__((noinline))
 follow_rest(const struct agl_tracker *t, const struct agl_flow_table *flows,
-            const struct bucket *bucket, uint32_t way, struct agl_path *path)
+            size_t place, uint32_t n, struct agl_path *path)
 {
-    const struct rest *rest = &t->rests[index_of(t, bucket, way)];
+    const struct rest *rest = rest_at(t, place);
 
-    while (path->n < bucket->lens[way]) {
+    while (path->n < n) {
         struct agl_flow *flow = flow_of(flows, &rest->flows[path->n - 1]);
 
         if (!flow) {
-            return;
+            path->plain = false;
+            break;
         }
         path->flows[path->n++] = flow;
     }
-    path->parts = bucket->parts[way];
-}
-
-static void
-prefetch_bucket(const struct agl_tracker *t, uint32_t hash)
-{
-    __builtin_prefetch(&t->buckets[hash & (t->n_buckets - 1)]);
+    return true;
 }
 
 void
@@ -293,11 +330,32 @@ agl_tracker_key(struct agl_tracker *t, const struct agl_flow_table *flows,
                 const struct agilio_key *key, struct agl_tracker_key *tk)
 {
     follow_interest(t, flows);
-    tk->epoch = t->epoch;
     tk->shape = AGL_SHAPE_NONE;
     tk->n = t->select.n;
-    tk->hash = agl_select_key(&t->select, key, t->seed, tk->words);
-    prefetch_bucket(t, tk->hash);
+    memset(tk->words, 0, HEAD_WORDS * sizeof tk->words[0]);
+    set_hash(t, tk, agl_select_key(&t->select, key, t->seed, tk->words), 0);
+}
+
+/* Takes a packet's metadata into 'tk'; false if there is some that a shape
+ * does not go with. */
+static bool
+add_meta(const struct agl_tracker *t, const struct agl_pkt *pkt,
+         struct agl_tracker_key *tk)
+{
+    const struct agl_select *select = &t->select;
+
+    if (pkt->md.packet_type || pkt->md.tunnel.opts_len) {
+        return false;
+    }
+    for (uint32_t i = 0; i < t->n_meta; i++) {
+        uint64_t word;
+
+        memcpy(&word, (const uint8_t *) &pkt->md
+                      + select->index[i] * sizeof word, sizeof word);
+        tk->words[i] = word & select->bits[i];
+    }
+    tk->n = t->n_meta;
+    return true;
 }
 
 bool
@@ -306,41 +364,91 @@ agl_tracker_shape_key(struct agl_tracker *t,
                       const struct agl_parse_options *options,
                       struct agl_tracker_key *tk)
 {
-    uint32_t shape = agl_shape_of(pkt, options);
-    const struct agl_shape_select *select = &t->shapes[shape];
+    const struct agl_shape_select *select;
+    uint32_t kind, n = 1;
     uint64_t hash;
 
-    if (!shape) {
+    tk->shape = kind = agl_shape_of(pkt, options);
+    if (!kind) {
         return false;
     }
     follow_interest(t, flows);
-    tk->epoch = t->epoch;
-    tk->shape = shape;
-    tk->n = select->n + 1;
+    select = &t->shapes[kind];
+    memset(tk->words, 0, HEAD_WORDS * sizeof tk->words[0]);
     tk->words[0] = agilio_from_le32(pkt->md.in_port);
-    hash = agl_hash_add(t->seed + shape, tk->words[0]);
+    if (AGILIO_UNLIKELY(pkt->n_recirc)) {
+        if (!add_meta(t, pkt, tk)) {
+            tk->shape = AGL_SHAPE_NONE;
+            return false;
+        }
+        kind |= KIND_META;
+        n = tk->n;
+    }
+    hash = t->seed + kind;
+    for (uint32_t i = 0; i < n; i++) {
+        hash = agl_hash_add(hash, tk->words[i]);
+    }
     for (uint32_t i = 0; i < select->n; i++) {
         uint64_t word = agl_shape_word(select, i, pkt->data);
 
-        tk->words[i + 1] = word;
+        tk->words[n++] = word;
         hash = agl_hash_add(hash, word);
     }
-    tk->hash = agl_hash_finish(hash);
-    prefetch_bucket(t, tk->hash);
+    tk->n = n;
+    set_hash(t, tk, agl_hash_finish(hash), kind);
     return true;
 }
 
 void
-agl_tracker_prefetch(const struct agl_tracker *t,
-                     const struct agl_tracker_key *tk)
+agl_tracker_prefetch(const struct agl_tracker *t, struct agl_tracker_key *tk)
 {
-    const struct bucket *bucket = &t->buckets[tk->hash & (t->n_buckets - 1)];
-    uint32_t ways = find_tag(bucket, tag_of(tk));
+    const struct bucket *bucket = bucket_of(t, tk->hash);
+    uint32_t ways = find_tag(bucket, tk->tag);
 
     if (ways) {
-        __builtin_prefetch(entry_of(t, bucket,
-                                    (uint32_t) __builtin_ctz(ways)), 1);
+        tk->place = (uint32_t) index_of(t, bucket,
+                                        (uint32_t) __builtin_ctz(ways));
+        __builtin_prefetch(&t->entries[tk->place], 1);
+        if (tk->n > HEAD_WORDS) {
+            __builtin_prefetch(rest_at(t, tk->place)->key);
+        }
     }
+}
+
+/* What is known of a packet whose key is at 'place'. */
+static inline bool
+hit(const struct agl_tracker *t, const struct agl_flow_table *flows,
+    size_t place, uint64_t now, struct agl_path *path)
+{
+    const struct bucket *bucket = &t->buckets[place / WAYS];
+    struct entry *entry = &t->entries[place];
+    struct agl_flow *flow = flow_of(flows, &entry->flow);
+    uint32_t len = bucket->lens[place % WAYS];
+
+    if (!flow) {
+        return false;
+    }
+    entry->used = now;
+    entry->packets++;
+    path->n = 1;
+    path->plain = bucket->plain[place % WAYS];
+    path->flows[0] = flow;
+    return len == 1 || follow_rest(t, flows, place, len, path);
+}
+
+/* The same as agl_tracker_lookup(), without what prefetching found out. */
+static bool __attribute__((noinline))
+search(const struct agl_tracker *t, const struct agl_flow_table *flows,
+       const struct agl_tracker_key *tk, uint64_t now, struct agl_path *path)
+{
+    const struct bucket *bucket = bucket_of(t, tk->hash);
+    uint32_t way;
+
+    if (!is_current(tk, flows) || bucket->epoch != tk->epoch) {
+        return false;
+    }
+    way = find_way(t, bucket, tk);
+    return way < WAYS && hit(t, flows, index_of(t, bucket, way), now, path);
 }
 
 bool
@@ -348,33 +456,18 @@ agl_tracker_lookup(struct agl_tracker *t, const struct agl_flow_table *flows,
                    const struct agl_tracker_key *tk, uint64_t now,
                    struct agl_path *path)
 {
-    struct agl_flow *flow;
-    struct bucket *bucket;
-    struct entry *entry;
-    uint32_t way;
+    uint32_t place = tk->place;
+    const struct bucket *bucket = &t->buckets[place / WAYS];
 
     path->n = 0;
-    path->parts = false;
-
-    follow_interest(t, flows);
-    if (tk->epoch != t->epoch) {
-        return false;
+    path->plain = false;
+    if (AGILIO_LIKELY(place != NOWHERE && is_current(tk, flows)
+                      && bucket->epoch == tk->epoch
+                      && bucket->tags[place % WAYS] == tk->tag
+                      && has_key(t, place, tk))) {
+        return hit(t, flows, place, now, path);
     }
-    bucket = bucket_of(t, tk->hash);
-    way = find_way(t, bucket, tk);
-    if (way == WAYS) {
-        return false;
-    }
-    entry = entry_of(t, bucket, way);
-    flow = flow_of(flows, &entry->flow);
-    if (!flow) {
-        return false;
-    }
-    entry->used = now;
-    entry->packets++;
-    path->flows[path->n++] = flow;
-    follow_rest(t, flows, bucket, way, path);
-    return true;
+    return search(t, flows, tk, now, path);
 }
 
 /* The way to learn something new in: empty or stale, else the one unused for
@@ -402,6 +495,35 @@ find_victim(const struct agl_tracker *t, const struct agl_flow_table *flows,
     return oldest;
 }
 
+/* Whether a packet on this way, to its end, never needs a hash.  (Who gives it
+ * to the host does.) */
+static bool
+is_plain(const struct agl_path *path)
+{
+    for (uint32_t i = 0; i < path->n; i++) {
+        const struct agl_program *program = path->flows[i]->program;
+
+        if (program->reads_hash
+            || program->steady != (i < path->n - 1)
+            || program->looks_again != program->steady) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void
+set_key(const struct agl_tracker *t, size_t place,
+        const struct agl_tracker_key *tk)
+{
+    memcpy(t->entries[place].key, tk->words,
+           HEAD_WORDS * sizeof tk->words[0]);
+    if (tk->n > HEAD_WORDS) {
+        memcpy(rest_at(t, place)->key, tk->words + HEAD_WORDS,
+               (tk->n - HEAD_WORDS) * sizeof tk->words[0]);
+    }
+}
+
 bool
 agl_tracker_learn(struct agl_tracker *t, const struct agl_flow_table *flows,
                   const struct agl_tracker_key *tk,
@@ -413,7 +535,7 @@ agl_tracker_learn(struct agl_tracker *t, const struct agl_flow_table *flows,
     bool evicts = false;
     uint32_t way;
 
-    if (tk->epoch != t->epoch) {
+    if (!is_current(tk, flows)) {
         return false;
     }
     for (uint32_t i = 0; i < path->n; i++) {
@@ -424,13 +546,16 @@ agl_tracker_learn(struct agl_tracker *t, const struct agl_flow_table *flows,
     }
 
     bucket = bucket_of(t, tk->hash);
+    if (bucket->epoch != tk->epoch) {
+        memset(bucket->tags, 0, sizeof bucket->tags);
+        bucket->epoch = tk->epoch;
+    }
     way = find_way(t, bucket, tk);
     if (way == WAYS) {
         way = find_victim(t, flows, bucket, &evicts);
-        bucket->tags[way] = tag_of(tk);
-        entry = entry_of(t, bucket, way);
-        memcpy(entry->key, tk->words, tk->n * sizeof tk->words[0]);
-        entry->packets = 0;
+        bucket->tags[way] = tk->tag;
+        set_key(t, index_of(t, bucket, way), tk);
+        entry_of(t, bucket, way)->packets = 0;
     }
     entry = entry_of(t, bucket, way);
     if (entry->flow.id != refs[0].id
@@ -441,9 +566,11 @@ agl_tracker_learn(struct agl_tracker *t, const struct agl_flow_table *flows,
     entry->flow = refs[0];
     entry->used = now;
     bucket->lens[way] = (uint8_t) path->n;
-    bucket->parts[way] = path->parts;
-    memcpy(&t->rests[index_of(t, bucket, way)], &refs[1],
-           (path->n - 1) * sizeof refs[1]);
+    bucket->plain[way] = is_plain(path);
+    if (path->n > 1) {
+        memcpy(rest_at(t, index_of(t, bucket, way))->flows, &refs[1],
+               (path->n - 1) * sizeof refs[1]);
+    }
     return evicts;
 }
 
@@ -451,19 +578,33 @@ agl_tracker_learn(struct agl_tracker *t, const struct agl_flow_table *flows,
  * ## Dump ##
  * ## ---- ## */
 
-/* The key of an entry under 'interest'. */
+/* Writes 'n' of the words of 'select' where they belong in 'key'. */
+static void
+put_words(const struct agl_select *select, const uint64_t words[], uint32_t n,
+          struct agilio_key *key)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        memcpy((uint8_t *) key + select->index[i] * sizeof words[i],
+               &words[i], sizeof words[i]);
+    }
+}
+
+/* The key, under 'interest', of what has the key 'words' of this kind. */
 static void
 dump_key(const struct agl_tracker *t, const struct agilio_key *interest,
-         uint32_t shape, const uint64_t words[], struct agilio_key *key)
+         uint32_t kind, const uint64_t words[], struct agilio_key *key)
 {
-    if (shape) {
+    uint32_t shape = kind & (AGL_N_SHAPES - 1);
+
+    if (!shape) {
+        put_words(&t->select, words, t->select.n, key);
+    } else if (kind & KIND_META) {
+        agl_shape_key(shape, &t->shapes[shape], words + 1 + t->n_meta,
+                      interest, key);
+        put_words(&t->select, words + 1, t->n_meta, key);
+    } else {
         agl_shape_key(shape, &t->shapes[shape], words + 1, interest, key);
         key->md.in_port = agilio_to_le32((uint32_t) words[0]);
-        return;
-    }
-    for (uint32_t i = 0; i < t->select.n; i++) {
-        memcpy((uint8_t *) key + t->select.index[i] * sizeof words[i],
-               &words[i], sizeof words[i]);
     }
 }
 
@@ -473,14 +614,20 @@ dump_entry(const struct agl_tracker *t, const struct agilio_key *interest,
            struct agilio_tracker_entry *out)
 {
     const struct entry *entry = entry_of(t, bucket, way);
+    uint32_t kind = bucket->tags[way] % N_KINDS;
+    uint64_t words[AGILIO_KEY_WORDS];
 
     memset(out, 0, sizeof *out);
     out->flow_id = agilio_to_le32(entry->flow.id);
     out->n_flows = agilio_to_le32(bucket->lens[way]);
     out->packets = agilio_to_le64(entry->packets);
     out->used = agilio_to_le64(entry->used);
-    dump_key(t, interest, bucket->tags[way] % AGL_N_SHAPES, entry->key,
-             &out->key);
+    memcpy(words, entry->key, sizeof entry->key);
+    if (t->rest_len > sizeof(struct rest)) {
+        memcpy(words + HEAD_WORDS, rest_at(t, index_of(t, bucket, way))->key,
+               t->rest_len - sizeof(struct rest));
+    }
+    dump_key(t, interest, kind, words, &out->key);
 }
 
 uint32_t

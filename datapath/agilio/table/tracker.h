@@ -5,11 +5,10 @@
  * A set-associative cache from a packet's key, cut down to the bits that any
  * installed flow looks at (agl_flow_table_interest()), to the flows that it
  * meets: the one that it belongs to, and those that it comes to from there by
- * recirculation, in order.  That first flow is certain.  The others are what
- * the packets before met, and who follows the path checks each one against the
- * packet as it is by then (agl_flow_matches()); where packets with the same
- * key part, by a hash or by what was in a tunnel, the path ends, and each goes
- * on with a lookup of its own.
+ * recirculation, in order.  A path goes on behind a program that is steady,
+ * for then whatever has the key of the first pass has one key in the next; it
+ * ends where packets with the same key may part, by a hash or by what is in a
+ * tunnel, and each goes on with a lookup of its own.
  *
  * The tracker is learned by the worker alone.  An entry names a flow by id and
  * generation; when the first flow is deleted or replaced the entry is stale,
@@ -17,8 +16,8 @@
  * it.  A new interest empties the whole tracker (one number changes; no walk).
  *
  * A frame of a common shape (pkt/shape.h) is not parsed to be looked up: its
- * key here is what of the frame the policy looks at.  So what has two shapes
- * has two entries, even if the policy sees no difference.
+ * key here is what of the frame, and of its metadata, the policy looks at.  So
+ * what has two shapes has two entries, even if the policy sees no difference.
  *
  * Belongs to one worker; nothing here locks.
  */
@@ -39,17 +38,21 @@ void agl_tracker_destroy(struct agl_tracker *);
 /* The flows that a packet meets, one for each pass. */
 struct agl_path {
     uint32_t n;
-    bool parts;                 /* After these, packets go different ways. */
+    bool plain;                 /* It ends there, and nothing in it needs the
+                                 * packet's hash. */
     struct agl_flow *flows[AGILIO_MAX_RECIRC + 1];
 };
 
 /* What a packet is looked up by, and learned. */
 struct agl_tracker_key {
     uint64_t epoch;                     /* The interest it was made for. */
-    uint32_t hash;
+    uint64_t hash;
+    uint32_t tag;                       /* Bits of the hash, and the kind. */
     uint32_t shape;                     /* _NONE: of a parsed key. */
+    uint32_t place;                     /* Of its entry, perhaps. */
     uint32_t n;
-    uint64_t words[AGILIO_KEY_WORDS];   /* What the interest has, masked. */
+    uint64_t words[AGILIO_KEY_WORDS];   /* What the interest has, masked; and
+                                         * zeros, up to the first five. */
 };
 
 /* Makes 'tk' of 'key'.  Before many lookups: first all keys, then all
@@ -57,13 +60,12 @@ struct agl_tracker_key {
 void agl_tracker_key(struct agl_tracker *, const struct agl_flow_table *,
                      const struct agilio_key *key, struct agl_tracker_key *tk);
 
-/* Makes 'tk' of a packet as received, whose metadata is 0 but for in_port.
- * False if it has no shape, and is to be parsed. */
+/* Makes 'tk' of a packet.  False if it has no shape, and is to be parsed. */
 bool agl_tracker_shape_key(struct agl_tracker *, const struct agl_flow_table *,
                            struct agl_pkt *, const struct agl_parse_options *,
                            struct agl_tracker_key *tk);
 void agl_tracker_prefetch(const struct agl_tracker *,
-                          const struct agl_tracker_key *tk);
+                          struct agl_tracker_key *tk);
 
 /* Fills in 'path', as far as it is known: false on a miss, when it is empty.
  * Notes the use at 'now' (NIC clock) in the entry. */
