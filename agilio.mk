@@ -61,6 +61,7 @@ lib_libopenvswitch_la_SOURCES += \
 	lib/agilio-table.h \
 	lib/agilio-tally.c \
 	lib/agilio-tally.h \
+	lib/agilio-tracker.c \
 	lib/agilio-translate.h \
 	lib/agilio-tunnel.c \
 	lib/agilio-tunnel.h \
@@ -188,6 +189,7 @@ datapath_agilio_agilio_nicd_SOURCES = \
 	datapath/agilio/nicd-env.c \
 	datapath/agilio/nicd-options.c \
 	datapath/agilio/nicd-metrics.c \
+	datapath/agilio/nicd-trace.c \
 	datapath/agilio/nicd.c \
 	datapath/agilio/nicd.h
 datapath_agilio_agilio_nicd_CPPFLAGS = \
@@ -208,6 +210,7 @@ DOC_SOURCE += \
 	Documentation/agilio/packet.rst \
 	Documentation/agilio/performance.rst \
 	Documentation/agilio/reference-counters.rst \
+	Documentation/agilio/reference-json.rst \
 	Documentation/agilio/reference-kernel.rst \
 	Documentation/agilio/reference-names.rst \
 	Documentation/agilio/reference-reasons.rst \
@@ -259,6 +262,7 @@ TESTSUITE_AT += \
 	tests/agilio-why.at \
 	tests/agilio.at
 EXTRA_DIST += \
+	tests/agilio/check-json.py \
 	tests/agilio/json-get.py \
 	tests/agilio/nic-port.py \
 	tests/agilio/system/ovs-appctl \

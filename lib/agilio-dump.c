@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * agilio-dump.c - all flows of the datapaths, on the NIC or not.
+ * agilio-dump.c - all flows of the datapaths, on the NIC or not, and
+ * "ovs-appctl agilio/dump-flows", which prints them.
  *
  * The shadow knows the flows that dpif-netdev offered.  It offers none that
  * come in by a port without our flow API (the bridge's own, a dummy, another
@@ -8,7 +9,7 @@
  * made without it; an operator who asks why a flow is not on the NIC may well
  * ask about one of these.  So the datapaths are asked too.
  *
- * Called by agilio-commands.c and agilio-fallback.c, in the main thread.
+ * Called by the other commands too, in the main thread.
  */
 
 #include <config.h>
@@ -16,11 +17,22 @@
 #include "agilio-dump.h"
 
 #include "agilio.h"
+#include "agilio-table.h"
 #include "netdev.h"
 #include "netdev-offload.h"
 #include "odp-util.h"
+#include "openvswitch/dynamic-string.h"
+#include "openvswitch/ofpbuf.h"
+#include "openvswitch/shash.h"
 #include "sset.h"
+#include "timeval.h"
+#include "unixctl.h"
 #include "util.h"
+#include "uuid.h"
+
+/* ## --------- ##
+ * ## All flows ##
+ * ## --------- ## */
 
 /* Why a flow that comes in by 'port' was not offered. */
 static const char *
@@ -105,4 +117,199 @@ agilio_dump_for_each(agilio_shadow_visit *visit, void *aux)
         sset_destroy(&names);
     }
     sset_destroy(&types);
+}
+
+/* ## ----------------- ##
+ * ## agilio/dump-flows ##
+ * ## ----------------- ## */
+
+struct dump {
+    struct ds ds;
+    struct table table;         /* In JSON, the same. */
+    bool json;
+    bool why;                   /* Only flows that the NIC does not carry. */
+    struct shash reasons;       /* Counts them: data is a uintptr_t. */
+};
+
+const char *
+agilio_residency_name(enum agilio_residency residency)
+{
+    static const char *const names[AGILIO_N_RESIDENCIES] = {
+        [AGILIO_RESIDENT] = "resident",
+        [AGILIO_PENDING] = "pending",
+        [AGILIO_HOST] = "host",
+        [AGILIO_REFUSED] = "refused",
+    };
+
+    return names[residency];
+}
+
+void
+agilio_dump_match(struct ds *ds, const struct match *match)
+{
+    struct ofpbuf key, mask;
+    struct odp_flow_key_parms parms = {
+        .flow = &match->flow,
+        .mask = &match->wc.masks,
+        .support = {
+            .max_vlan_headers = SIZE_MAX, .max_mpls_depth = SIZE_MAX,
+            .recirc = true,
+            .ct_state = true, .ct_zone = true, .ct_mark = true,
+            .ct_label = true, .ct_state_nat = true,
+            .ct_orig_tuple = true, .ct_orig_tuple6 = true,
+        },
+    };
+
+    ofpbuf_init(&key, 0);
+    ofpbuf_init(&mask, 0);
+    odp_flow_key_from_flow(&parms, &key);
+    parms.key_buf = &key;
+    odp_flow_key_from_mask(&parms, &mask);
+    odp_flow_format(key.data, key.size, mask.data, mask.size, NULL, ds,
+                    false);
+    ofpbuf_uninit(&key);
+    ofpbuf_uninit(&mask);
+}
+
+static void
+count_reason(struct shash *reasons, const char *name, const char *reason)
+{
+    char *key = reason ? xasprintf("%s(%s)", name, reason) : xstrdup(name);
+    struct shash_node *node = shash_find(reasons, key);
+
+    if (node) {
+        node->data = (void *) ((uintptr_t) node->data + 1);
+    } else {
+        shash_add(reasons, key, (void *) 1);
+    }
+    free(key);
+}
+
+static void
+format_flow(struct ds *ds, const struct agilio_shadow_flow *flow)
+{
+    if (flow->offered) {
+        ds_put_cstr(ds, "mega_");       /* Not the one that dpctl shows. */
+    }
+    odp_format_ufid(&flow->ufid, ds);
+    ds_put_cstr(ds, ", ");
+    agilio_dump_match(ds, &flow->match);
+    ds_put_cstr(ds, ", ");
+    dpif_flow_stats_format(&flow->stats, ds);
+    ds_put_format(ds, ", nic:%s", agilio_residency_name(flow->residency));
+    if (flow->reason) {
+        ds_put_format(ds, "(%s)", flow->reason);
+    }
+    ds_put_cstr(ds, ", actions:");
+    format_odp_actions(ds, flow->actions, flow->actions_len, NULL);
+    ds_put_char(ds, '\n');
+}
+
+/* Adds what was formatted in 'ds', which is empty again then. */
+static void
+put_text(struct table *table, struct ds *ds)
+{
+    agilio_table_text(table, ds_cstr(ds));
+    ds_clear(ds);
+}
+
+static void
+put_flow(struct table *table, const struct agilio_shadow_flow *flow)
+{
+    const struct dpif_flow_stats *stats = &flow->stats;
+    struct ds ds = DS_EMPTY_INITIALIZER;
+
+    table_add_row(table);
+    ds_put_format(&ds, UUID_FMT, UUID_ARGS((struct uuid *) &flow->ufid));
+    agilio_table_text(table, flow->offered ? "mega_ufid" : "ufid");
+    put_text(table, &ds);
+    agilio_table_text(table, agilio_residency_name(flow->residency));
+    agilio_table_text(table, flow->reason);
+    agilio_table_number(table, stats->n_packets);
+    agilio_table_number(table, stats->n_bytes);
+    if (stats->used) {
+        agilio_table_number(table, MAX(time_msec() - stats->used, 0));
+    } else {
+        agilio_table_text(table, NULL);
+    }
+    packet_format_tcp_flags(&ds, stats->tcp_flags);
+    put_text(table, &ds);
+    agilio_dump_match(&ds, &flow->match);
+    put_text(table, &ds);
+    format_odp_actions(&ds, flow->actions, flow->actions_len, NULL);
+    put_text(table, &ds);
+    ds_destroy(&ds);
+}
+
+static void
+dump_flow(const struct agilio_shadow_flow *flow, void *dump_)
+{
+    struct dump *dump = dump_;
+
+    if (dump->why) {
+        if (flow->residency == AGILIO_RESIDENT) {
+            return;
+        }
+        count_reason(&dump->reasons, agilio_residency_name(flow->residency),
+                     flow->reason);
+    }
+    if (dump->json) {
+        put_flow(&dump->table, flow);
+    } else {
+        format_flow(&dump->ds, flow);
+    }
+}
+
+static void
+format_reasons(struct ds *ds, const struct shash *reasons)
+{
+    const struct shash_node **nodes = shash_sort(reasons);
+
+    ds_put_cstr(ds, "reasons:\n");
+    for (size_t i = 0; i < shash_count(reasons); i++) {
+        ds_put_format(ds, "%8"PRIuPTR" %s\n", (uintptr_t) nodes[i]->data,
+                      nodes[i]->name);
+    }
+    free(nodes);
+}
+
+static void
+agilio_dump_flows(struct unixctl_conn *conn, int argc, const char *argv[],
+                  void *aux OVS_UNUSED)
+{
+    struct dump dump = { .ds = DS_EMPTY_INITIALIZER };
+    struct table_style style;
+
+    if (!agilio_table_format(conn, &argc, argv, &style)) {
+        return;
+    }
+    dump.json = style.format == TF_JSON;
+    dump.why = argc > 1;
+    if (argc > 2 || (dump.why && strcmp(argv[1], "--why"))) {
+        unixctl_command_reply_error(conn, "the only options are --why and "
+                                    "--format=json");
+        return;
+    }
+    agilio_table_init(&dump.table, "ufid_type ufid nic reason packets bytes "
+                      "used_ms tcp_flags match actions");
+    shash_init(&dump.reasons);
+    agilio_dump_for_each(dump_flow, &dump);
+    if (dump.json) {
+        agilio_table_put(&dump.ds, &dump.table, "flows", &style);
+    } else {
+        table_destroy(&dump.table);
+        if (dump.why) {
+            format_reasons(&dump.ds, &dump.reasons);
+        }
+    }
+    shash_destroy(&dump.reasons);
+    unixctl_command_reply(conn, ds_cstr(&dump.ds));
+    ds_destroy(&dump.ds);
+}
+
+void
+agilio_dump_init(void)
+{
+    unixctl_command_register("agilio/dump-flows", "[--why] [--format=json]",
+                             0, 2, agilio_dump_flows, NULL);
 }

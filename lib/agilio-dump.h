@@ -6,11 +6,19 @@
 
 #include "agilio-shadow.h"
 
+struct ds;
+
 /* Calls 'visit' for each flow of the shadow, and then for each that was never
  * offered to the NIC, which is the host's.  Main thread.
  * For some milliseconds this is so with any new flow, until dpif-netdev's
  * offload thread has got to it; in the moment in which it does, the flow may
  * be missed. */
 void agilio_dump_for_each(agilio_shadow_visit *visit, void *aux);
+
+/* "resident", "pending", "host", "refused". */
+const char *agilio_residency_name(enum agilio_residency);
+
+/* Appends "recirc_id(0),in_port(1),...". */
+void agilio_dump_match(struct ds *, const struct match *);
 
 #endif /* agilio-dump.h */

@@ -89,15 +89,13 @@ agilio_reasons(struct unixctl_conn *conn, int argc, const char *argv[],
         qsort(nodes, shash_count(&reasons), sizeof *nodes, compare_reasons);
     }
 
-    table_init(&table);
-    table_add_column(&table, "flows");
-    table_add_column(&table, "reason");
+    agilio_table_init(&table, "flows reason");
     for (size_t i = 0; i < shash_count(&reasons); i++) {
         table_add_row(&table);
         agilio_table_number(&table, (uintptr_t) nodes[i]->data);
         agilio_table_text(&table, nodes[i]->name);
     }
-    agilio_table_put(&ds, &table, &style);
+    agilio_table_put(&ds, &table, "reasons", &style);
     free(nodes);
     shash_destroy(&reasons);
     reply(conn, &ds);
@@ -176,20 +174,17 @@ loads_merge(struct loads *loads)
     loads->n = n + 1;
 }
 
-/* Formats the 'max' largest, and frees all. */
+/* Formats the 'max' largest as table 'caption', and frees all. */
 static void
-put_loads(struct ds *ds, struct loads *loads, const char *what, size_t max,
-          const struct table_style *style)
+put_loads(struct ds *ds, struct loads *loads, const char *headings,
+          const char *caption, size_t max, const struct table_style *style)
 {
     struct table table;
 
     if (loads->n) {
         qsort(loads->items, loads->n, sizeof *loads->items, compare_loads);
     }
-    table_init(&table);
-    table_add_column(&table, "packets");
-    table_add_column(&table, "bytes");
-    table_add_column(&table, "%s", what);
+    agilio_table_init(&table, headings);
     for (size_t i = 0; i < loads->n; i++) {
         if (i < max) {
             table_add_row(&table);
@@ -200,7 +195,7 @@ put_loads(struct ds *ds, struct loads *loads, const char *what, size_t max,
         free(loads->items[i].name);
     }
     free(loads->items);
-    agilio_table_put(ds, &table, style);
+    agilio_table_put(ds, &table, caption, style);
 }
 
 static char *
@@ -289,9 +284,7 @@ put_kinds(struct ds *ds, const struct table_style *style)
     const struct agilio_map *map = agilio_nic_map();
     struct table table;
 
-    table_init(&table);
-    table_add_column(&table, "packets");
-    table_add_column(&table, "kind");
+    agilio_table_init(&table, "packets kind");
     for (int c = 0; map && c < AGILIO_N_COUNTERS; c++) {
         if (agilio_counter_kind(c) == AGILIO_KIND_FALLBACK) {
             table_add_row(&table);
@@ -299,7 +292,7 @@ put_kinds(struct ds *ds, const struct table_style *style)
             agilio_table_text(&table, agilio_counter_help(c));
         }
     }
-    agilio_table_put(ds, &table, style);
+    agilio_table_put(ds, &table, "kinds", style);
 }
 
 static void
@@ -324,8 +317,8 @@ agilio_fallback(struct unixctl_conn *conn, int argc, const char *argv[],
     dump_datapaths(&ports, &flows);
     put_kinds(&ds, &style);
     loads_merge(&ports);
-    put_loads(&ds, &ports, "port", max, &style);
-    put_loads(&ds, &flows, "flow", max, &style);
+    put_loads(&ds, &ports, "packets bytes port", "ports", max, &style);
+    put_loads(&ds, &flows, "packets bytes flow", "flows", max, &style);
     reply(conn, &ds);
 }
 

@@ -304,17 +304,15 @@ agilio_health(struct unixctl_conn *conn, int argc, const char *argv[],
         unixctl_command_reply_error(conn, "the only option is --format=json");
         return;
     }
-    table_init(&report.table);
-    table_add_column(&report.table, "item");
-    table_add_column(&report.table, "grade");
-    table_add_column(&report.table, "remedy");
+    agilio_table_init(&report.table, "item grade remedy");
     examine(&report);
 
     if (style.format == TF_JSON) {
         ds_clear(&report.text);
-        table_format(&report.table, &style, &report.text);
+        agilio_table_put(&report.text, &report.table, "health", &style);
+    } else {
+        table_destroy(&report.table);
     }
-    table_destroy(&report.table);
     if (report.worst == FAIL) {
         unixctl_command_reply_error(conn, ds_cstr(&report.text));
     } else {

@@ -35,6 +35,19 @@ agilio_table_format(struct unixctl_conn *conn, int *argc, const char *argv[],
 }
 
 void
+agilio_table_init(struct table *table, const char *headings)
+{
+    char *words = xstrdup(headings), *save = NULL;
+
+    table_init(table);
+    for (char *word = strtok_r(words, " ", &save); word;
+         word = strtok_r(NULL, " ", &save)) {
+        table_add_column(table, "%s", word);
+    }
+    free(words);
+}
+
+void
 agilio_table_number(struct table *table, uint64_t n)
 {
     table_add_cell(table)->json = json_integer_create(n);
@@ -43,13 +56,26 @@ agilio_table_number(struct table *table, uint64_t n)
 void
 agilio_table_text(struct table *table, const char *s)
 {
-    table_add_cell(table)->text = xstrdup(s);
+    table_add_cell(table)->text = nullable_xstrdup(s);
 }
 
 void
-agilio_table_put(struct ds *ds, struct table *table,
+agilio_table_put(struct ds *ds, struct table *table, const char *caption,
                  const struct table_style *style)
 {
+    if (style->format == TF_JSON) {
+        table_set_caption(table, xstrdup(caption));
+    }
     table_format(table, style, ds);
     table_destroy(table);
+}
+
+void
+agilio_table_counter(struct table *table, const char *name, uint64_t value,
+                     const char *meaning)
+{
+    table_add_row(table);
+    agilio_table_text(table, name);
+    agilio_table_number(table, value);
+    agilio_table_text(table, meaning);
 }

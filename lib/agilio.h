@@ -25,10 +25,12 @@ bool agilio_offloads(const struct netdev *netdev);
  * netdev_get_dpif_type().  Any thread. */
 void agilio_add_dpif_type(const char *dpif_type);
 
-/* lib/agilio-commands.c, -fallback.c, -health.c: "agilio/..." for
- * ovs-appctl. */
+/* lib/agilio-commands.c, -dump.c, -fallback.c, -health.c, -tracker.c:
+ * "agilio/..." for ovs-appctl. */
 void agilio_commands_init(void);
+void agilio_dump_init(void);
 void agilio_fallback_init(void);
 void agilio_health_init(void);
+void agilio_tracker_init(void);
 
 #endif /* agilio.h */

@@ -10,23 +10,13 @@
 
 #include "nicd.h"
 
-#include <errno.h>
 #include <stdlib.h>
 
 #include "agilio-format.h"
+#include "agilio-table.h"
 #include "openvswitch/dynamic-string.h"
 #include "unixctl.h"
 #include "util.h"
-
-static void
-show_port(const struct agl_nic_port *port, struct ds *ds)
-{
-    ds_put_format(ds, "  port %s: id %#"PRIx32", %s, admin %s, link %s, "
-                  "mtu %"PRIu32"\n",
-                  port->name, port->id, port->dev->class->type,
-                  port->admin_up ? "up" : "down",
-                  port->status.link_up ? "up" : "down", port->status.mtu);
-}
 
 static void
 apply_fill(struct agl_worker *w, void *fill_)
@@ -45,31 +35,140 @@ nicd_get_fill(struct agl_nicd *nicd, struct nicd_fill *fill)
     agl_worker_call(&nicd->nic->worker, apply_fill, fill);
 }
 
+#define FOR_EACH_PORT(PORT, NIC) \
+    for (const struct agl_nic_port *PORT = (NIC)->ports; \
+         PORT < (NIC)->ports + AGILIO_MAX_PORTS; PORT++) \
+        if (PORT->id != AGILIO_PORT_NONE)
+
+static const char *
+up_or_down(bool up)
+{
+    return up ? "up" : "down";
+}
+
+static const char *
+host_state(const struct agl_nicd *nicd)
+{
+    return agl_function_attached(nicd->pf) ? "attached" : "absent";
+}
+
 static void
-nic_show(struct unixctl_conn *conn, int argc OVS_UNUSED,
-         const char *argv[] OVS_UNUSED, void *nicd_)
+format_show(struct ds *ds, const struct agl_nicd *nicd,
+            const struct nicd_fill *fill)
+{
+    const struct agl_nic *nic = nicd->nic;
+    const struct agl_geometry *g = &nic->region->geometry;
+
+    ds_put_format(ds, "function pf at %s: host %s\n", nicd->pf->path,
+                  host_state(nicd));
+    ds_put_format(ds, "  flows: %"PRIu32" of %"PRIu32"\n",
+                  fill->n_flows, g->max_flows);
+    ds_put_format(ds, "  masks: %"PRIu32" of %"PRIu32"\n",
+                  fill->n_masks, g->max_masks);
+    ds_put_format(ds, "  tracker: %"PRIu32" entries\n",
+                  fill->tracker_capacity);
+    ds_put_format(ds, "  packet buffers: %"PRIu32" free of %"PRIu32"\n",
+                  fill->n_free, nic->worker.pool.n);
+    FOR_EACH_PORT (port, nic) {
+        ds_put_format(ds, "  port %s: id %#"PRIx32", %s, admin %s, link %s, "
+                      "mtu %"PRIu32"\n",
+                      port->name, port->id, port->dev->class->type,
+                      up_or_down(port->admin_up),
+                      up_or_down(port->status.link_up), port->status.mtu);
+    }
+}
+
+/* Adds how full one of the NIC's tables is; -1 if that is not known. */
+static void
+put_fill(struct table *table, const char *name, long long int used,
+         uint32_t limit)
+{
+    table_add_row(table);
+    agilio_table_text(table, name);
+    if (used >= 0) {
+        agilio_table_number(table, used);
+    } else {
+        agilio_table_text(table, NULL);
+    }
+    agilio_table_number(table, limit);
+}
+
+static void
+put_tables(struct ds *ds, const struct agl_nic *nic,
+           const struct nicd_fill *fill, const struct table_style *style)
+{
+    const struct agl_geometry *g = &nic->region->geometry;
+    struct table table;
+
+    agilio_table_init(&table, "table used limit");
+    put_fill(&table, "flows", fill->n_flows, g->max_flows);
+    put_fill(&table, "masks", fill->n_masks, g->max_masks);
+    put_fill(&table, "tracker", -1, fill->tracker_capacity);
+    put_fill(&table, "packet_buffers", nic->worker.pool.n - fill->n_free,
+             nic->worker.pool.n);
+    agilio_table_put(ds, &table, "tables", style);
+}
+
+static void
+put_show(struct ds *ds, const struct agl_nicd *nicd,
+         const struct nicd_fill *fill, const struct table_style *style)
+{
+    struct table table;
+
+    agilio_table_init(&table, "function socket host");
+    table_add_row(&table);
+    agilio_table_text(&table, "pf");
+    agilio_table_text(&table, nicd->pf->path);
+    agilio_table_text(&table, host_state(nicd));
+    agilio_table_put(ds, &table, "functions", style);
+
+    put_tables(ds, nicd->nic, fill, style);
+
+    agilio_table_init(&table, "id name type link admin mtu");
+    FOR_EACH_PORT (port, nicd->nic) {
+        table_add_row(&table);
+        agilio_table_number(&table, port->id);
+        agilio_table_text(&table, port->name);
+        agilio_table_text(&table, port->dev->class->type);
+        agilio_table_text(&table, up_or_down(port->status.link_up));
+        agilio_table_text(&table, up_or_down(port->admin_up));
+        agilio_table_number(&table, port->status.mtu);
+    }
+    agilio_table_put(ds, &table, "ports", style);
+}
+
+/* The only option of a command; false, after an error reply, if there is
+ * another. */
+static bool
+parse_format(struct unixctl_conn *conn, int argc, const char *argv[],
+             struct table_style *style)
+{
+    if (!agilio_table_format(conn, &argc, argv, style)) {
+        return false;
+    }
+    if (argc > 1) {
+        unixctl_command_reply_error(conn, "the only option is --format=json");
+        return false;
+    }
+    return true;
+}
+
+static void
+nic_show(struct unixctl_conn *conn, int argc, const char *argv[], void *nicd_)
 {
     struct agl_nicd *nicd = nicd_;
-    struct agl_nic *nic = nicd->nic;
-    const struct agl_geometry *g = &nic->region->geometry;
     struct ds ds = DS_EMPTY_INITIALIZER;
+    struct table_style style;
     struct nicd_fill fill;
 
+    if (!parse_format(conn, argc, argv, &style)) {
+        return;
+    }
     nicd_get_fill(nicd, &fill);
-    ds_put_format(&ds, "function pf at %s: host %s\n", nicd->pf->path,
-                  agl_function_attached(nicd->pf) ? "attached" : "absent");
-    ds_put_format(&ds, "  flows: %"PRIu32" of %"PRIu32"\n",
-                  fill.n_flows, g->max_flows);
-    ds_put_format(&ds, "  masks: %"PRIu32" of %"PRIu32"\n",
-                  fill.n_masks, g->max_masks);
-    ds_put_format(&ds, "  tracker: %"PRIu32" entries\n",
-                  fill.tracker_capacity);
-    ds_put_format(&ds, "  packet buffers: %"PRIu32" free of %"PRIu32"\n",
-                  fill.n_free, nic->worker.pool.n);
-    for (uint32_t i = 0; i < g->n_ports; i++) {
-        if (nic->ports[i].id != AGILIO_PORT_NONE) {
-            show_port(&nic->ports[i], &ds);
-        }
+    if (style.format == TF_JSON) {
+        put_show(&ds, nicd, &fill, &style);
+    } else {
+        format_show(&ds, nicd, &fill);
     }
     unixctl_command_reply(conn, ds_cstr(&ds));
     ds_destroy(&ds);
@@ -100,203 +199,108 @@ nic_port_del(struct unixctl_conn *conn, int argc OVS_UNUSED,
     }
 }
 
-static void
-put_port_stats(struct ds *ds, const char *name,
-               const struct agilio_port_stats *s)
+static uint64_t
+read_counter(const agilio_le64 *counter)
 {
-    ds_put_format(ds, "port %s:\n"
-                  "  rx packets %"PRIu64" bytes %"PRIu64
-                  " dropped %"PRIu64" errors %"PRIu64"\n"
-                  "  tx packets %"PRIu64" bytes %"PRIu64
-                  " dropped %"PRIu64" errors %"PRIu64"\n", name,
-                  agilio_from_le64(s->rx_packets),
-                  agilio_from_le64(s->rx_bytes),
-                  agilio_from_le64(s->rx_dropped),
-                  agilio_from_le64(s->rx_errors),
-                  agilio_from_le64(s->tx_packets),
-                  agilio_from_le64(s->tx_bytes),
-                  agilio_from_le64(s->tx_dropped),
-                  agilio_from_le64(s->tx_errors));
+    return agilio_from_le64(agilio_load_relaxed(counter));
+}
+
+static const struct agilio_port_stats *
+port_stats(const struct agl_nic *nic, const struct agl_nic_port *port)
+{
+    return &nic->region->ports[port - nic->ports].stats;
 }
 
 static void
-nic_stats(struct unixctl_conn *conn, int argc OVS_UNUSED,
-          const char *argv[] OVS_UNUSED, void *nicd_)
+format_stats(struct ds *ds, const struct agl_nic *nic)
+{
+    for (int c = 0; c < AGILIO_N_COUNTERS; c++) {
+        ds_put_format(ds, "%-20s %12"PRIu64"  %s\n", agilio_counter_name(c),
+                      read_counter(&nic->worker.counters[c]),
+                      agilio_counter_help(c));
+    }
+    FOR_EACH_PORT (port, nic) {
+        const struct agilio_port_stats *s = port_stats(nic, port);
+
+        ds_put_format(ds, "port %s:\n"
+                      "  rx packets %"PRIu64" bytes %"PRIu64
+                      " dropped %"PRIu64" errors %"PRIu64"\n"
+                      "  tx packets %"PRIu64" bytes %"PRIu64
+                      " dropped %"PRIu64" errors %"PRIu64"\n", port->name,
+                      read_counter(&s->rx_packets),
+                      read_counter(&s->rx_bytes),
+                      read_counter(&s->rx_dropped),
+                      read_counter(&s->rx_errors),
+                      read_counter(&s->tx_packets),
+                      read_counter(&s->tx_bytes),
+                      read_counter(&s->tx_dropped),
+                      read_counter(&s->tx_errors));
+    }
+}
+
+static void
+put_stats(struct ds *ds, const struct agl_nic *nic,
+          const struct table_style *style)
+{
+    struct table table;
+
+    agilio_table_init(&table, AGILIO_TABLE_COUNTERS);
+    for (int c = 0; c < AGILIO_N_COUNTERS; c++) {
+        agilio_table_counter(&table, agilio_counter_name(c),
+                             read_counter(&nic->worker.counters[c]),
+                             agilio_counter_help(c));
+    }
+    agilio_table_put(ds, &table, "counters", style);
+
+    agilio_table_init(&table, "port rx_packets rx_bytes rx_dropped rx_errors "
+                      "tx_packets tx_bytes tx_dropped tx_errors");
+    FOR_EACH_PORT (port, nic) {
+        const struct agilio_port_stats *s = port_stats(nic, port);
+
+        table_add_row(&table);
+        agilio_table_text(&table, port->name);
+        agilio_table_number(&table, read_counter(&s->rx_packets));
+        agilio_table_number(&table, read_counter(&s->rx_bytes));
+        agilio_table_number(&table, read_counter(&s->rx_dropped));
+        agilio_table_number(&table, read_counter(&s->rx_errors));
+        agilio_table_number(&table, read_counter(&s->tx_packets));
+        agilio_table_number(&table, read_counter(&s->tx_bytes));
+        agilio_table_number(&table, read_counter(&s->tx_dropped));
+        agilio_table_number(&table, read_counter(&s->tx_errors));
+    }
+    agilio_table_put(ds, &table, "ports", style);
+}
+
+static void
+nic_stats(struct unixctl_conn *conn, int argc, const char *argv[], void *nicd_)
 {
     struct agl_nicd *nicd = nicd_;
-    const struct agl_region *region = nicd->nic->region;
     struct ds ds = DS_EMPTY_INITIALIZER;
+    struct table_style style;
 
-    for (int c = 0; c < AGILIO_N_COUNTERS; c++) {
-        uint64_t n = agilio_from_le64(
-            agilio_load_relaxed(&nicd->nic->worker.counters[c]));
-
-        ds_put_format(&ds, "%-20s %12"PRIu64"  %s\n",
-                      agilio_counter_name(c), n, agilio_counter_help(c));
+    if (!parse_format(conn, argc, argv, &style)) {
+        return;
     }
-    for (uint32_t i = 0; i < region->geometry.n_ports; i++) {
-        if (nicd->nic->ports[i].id != AGILIO_PORT_NONE) {
-            put_port_stats(&ds, nicd->nic->ports[i].name,
-                           &region->ports[i].stats);
-        }
+    if (style.format == TF_JSON) {
+        put_stats(&ds, nicd->nic, &style);
+    } else {
+        format_stats(&ds, nicd->nic);
     }
     unixctl_command_reply(conn, ds_cstr(&ds));
-    ds_destroy(&ds);
-}
-
-/* ## ----- ##
- * ## Trace ##
- * ## ----- ## */
-
-/* What would become of a frame: asked of the worker, which looks it up (this
- * counts as a use of the tracker's entry) and does no more. */
-struct trace {
-    struct agl_pkt *pkt;
-    struct agilio_key key;
-    bool in_tracker;
-    bool hit;
-    struct agilio_key flow_key, flow_mask;
-    uint32_t flow_id;
-    uint8_t code[AGILIO_MAX_PROGRAM];
-    uint32_t code_len;
-    enum agl_program_kind kind;
-    enum agilio_fallback reason;
-};
-
-static void
-apply_trace(struct agl_worker *w, void *trace_)
-{
-    struct agl_tracker_key tk;
-    struct trace *t = trace_;
-    struct agl_path path;
-    struct agl_flow *flow;
-    uint32_t i, n = 0;
-
-    agl_parse(t->pkt, &w->options, &t->key);
-    if (!agl_tracker_shape_key(w->tracker, w->table, t->pkt, &w->options,
-                               &tk)) {
-        agl_tracker_key(w->tracker, w->table, &t->key, &tk);
-    }
-    t->in_tracker = agl_tracker_lookup(w->tracker, w->table, &tk, w->now,
-                                       &path);
-    flow = (t->in_tracker ? path.flows[0]
-            : agl_flow_table_lookup(w->table, &t->key));
-    t->hit = flow != NULL;
-    if (!flow) {
-        return;
-    }
-    for (i = 0; i < AGILIO_KEY_WORDS; i++) {
-        if (flow->map & UINT64_C(1) << i) {
-            memcpy((uint8_t *) &t->flow_key + i * 8, &flow->words[n], 8);
-            memcpy((uint8_t *) &t->flow_mask + i * 8,
-                   &flow->words[flow->n_words + n], 8);
-            n++;
-        }
-    }
-    t->flow_id = flow->id;
-    t->kind = flow->program->kind;
-    t->reason = flow->program->reason;
-    t->code_len = MIN(flow->program->len, sizeof t->code);
-    memcpy(t->code, flow->program->code, t->code_len);
-}
-
-static void
-put_trace(struct ds *ds, const struct trace *t)
-{
-    static const char *const verdicts[] = {
-        [AGILIO_FALLBACK_MISS] = "to the host: not learned yet",
-        [AGILIO_FALLBACK_HOST] = "to the host: for the host itself",
-        [AGILIO_FALLBACK_UNABLE] = "to the host: not possible on the NIC",
-    };
-
-    ds_put_cstr(ds, "packet: ");
-    agilio_format_match(ds, &t->key, NULL);
-    ds_put_format(ds, "\nL1 exact match flow tracker: %s\n",
-                  t->in_tracker ? "hit" : "miss");
-    if (!t->in_tracker) {
-        ds_put_format(ds, "L2 mask tables: %s\n", t->hit ? "hit" : "miss");
-    }
-    if (!t->hit) {
-        ds_put_format(ds, "verdict: %s\n", verdicts[AGILIO_FALLBACK_MISS]);
-        return;
-    }
-    ds_put_format(ds, "flow %"PRIu32": ", t->flow_id);
-    agilio_format_match(ds, &t->flow_key, &t->flow_mask);
-    ds_put_cstr(ds, "\nactions: ");
-    agilio_format_program(ds, t->code, t->code_len);
-    ds_put_format(ds, "\nverdict: %s\n",
-                  t->kind == AGL_PROGRAM_TO_HOST ? verdicts[t->reason]
-                  : t->kind == AGL_PROGRAM_DROP ? "dropped by its flow"
-                  : "carried by the NIC");
-}
-
-/* Reads hex digits into a packet; NULL if they are no frame. */
-static struct agl_pkt *
-frame_from_hex(const char *hex)
-{
-    struct agl_pkt *pkt = xzalloc(sizeof *pkt);
-    bool ok = true;
-
-    pkt->data = pkt->room + AGL_PKT_HEADROOM;
-    while (*hex && ok && pkt->len < AGILIO_MAX_FRAME) {
-        pkt->data[pkt->len++] = hexits_value(hex, 2, &ok);
-        hex += ok ? 2 : 0;
-    }
-    if (*hex || !ok || pkt->len < 14) {
-        free(pkt);
-        return NULL;
-    }
-    return pkt;
-}
-
-static void
-nic_trace(struct unixctl_conn *conn, int argc OVS_UNUSED,
-          const char *argv[], void *nicd_)
-{
-    struct agl_nicd *nicd = nicd_;
-    struct ds ds = DS_EMPTY_INITIALIZER;
-    uint32_t port = AGILIO_PORT_NONE;
-    struct trace *trace;
-
-    for (size_t i = 0; i < AGILIO_MAX_PORTS; i++) {
-        const struct agl_nic_port *p = &nicd->nic->ports[i];
-
-        if (p->id != AGILIO_PORT_NONE && !strcmp(p->name, argv[1])) {
-            port = p->id;
-        }
-    }
-    if (port == AGILIO_PORT_NONE) {
-        unixctl_command_reply_error(conn, "no such port");
-        return;
-    }
-
-    trace = xzalloc(sizeof *trace);
-    trace->pkt = frame_from_hex(argv[2]);
-    if (!trace->pkt) {
-        unixctl_command_reply_error(conn, "FRAME: expected hex digits of at "
-                                    "least 14 bytes");
-    } else {
-        trace->pkt->rx_port = port;
-        trace->pkt->md.in_port = agilio_to_le32(port);
-        agl_worker_call(&nicd->nic->worker, apply_trace, trace);
-        put_trace(&ds, trace);
-        unixctl_command_reply(conn, ds_cstr(&ds));
-        free(trace->pkt);
-    }
-    free(trace);
     ds_destroy(&ds);
 }
 
 void
 nicd_commands_init(struct agl_nicd *nicd)
 {
-    unixctl_command_register("nic/show", "", 0, 0, nic_show, nicd);
+    unixctl_command_register("nic/show", "[--format=json]", 0, 1, nic_show,
+                             nicd);
     unixctl_command_register("nic/port-add", "NAME TYPE[:ARG]", 2, 2,
                              nic_port_add, nicd);
     unixctl_command_register("nic/port-del", "NAME", 1, 1, nic_port_del,
                              nicd);
-    unixctl_command_register("nic/stats", "", 0, 0, nic_stats, nicd);
-    unixctl_command_register("nic/trace", "PORT FRAME", 2, 2, nic_trace,
+    unixctl_command_register("nic/stats", "[--format=json]", 0, 1, nic_stats,
                              nicd);
     nicd_metrics_init(nicd);
+    nicd_trace_init(nicd);
 }

@@ -51,8 +51,10 @@ struct nicd_fill {
 /* Asks the worker, and waits for it. */
 void nicd_get_fill(struct agl_nicd *, struct nicd_fill *);
 
-/* Registers nic/... with unixctl: nicd-commands.c, nicd-metrics.c. */
+/* Registers nic/... with unixctl: nicd-commands.c, nicd-metrics.c,
+ * nicd-trace.c. */
 void nicd_commands_init(struct agl_nicd *);
 void nicd_metrics_init(struct agl_nicd *);
+void nicd_trace_init(struct agl_nicd *);
 
 #endif /* nicd.h */

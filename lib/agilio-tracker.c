@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* "ovs-appctl agilio/dump-tracker": what the NIC has learned.
+ *
+ * The one command of "agilio/..." that has the NIC tell: a page of entries at
+ * a time, each of which its worker copies out between two bursts, so entries
+ * may come and go between the pages.  What a page says is read as bytes of a
+ * stranger.  Runs in the main thread. */
+
+#include <config.h>
+
+#include "agilio.h"
+
+#include "agilio-format.h"
+#include "agilio-nic.h"
+#include "agilio-table.h"
+#include "openvswitch/dynamic-string.h"
+#include "unixctl.h"
+#include "util.h"
+
+/* Those that fit into a message with its header. */
+#define PAGE_ENTRIES ((AGILIO_MAX_MSG - 64) \
+                      / sizeof(struct agilio_tracker_entry))
+#define DEFAULT_ENTRIES 1000
+#define MAX_PAGES 100000        /* A NIC may not keep us for ever. */
+
+struct dump {
+    struct ds ds;
+    struct table table;         /* In JSON, the same. */
+    bool json;
+};
+
+/* How long ago an entry was used, in ms. */
+static double
+used_ms(const struct agilio_map *map, const struct agilio_tracker_entry *e)
+{
+    uint64_t now = agilio_from_le64(agilio_load_relaxed(&map->region->clock));
+    uint64_t used = agilio_from_le64(e->used);
+
+    return now > used ? (now - used) / 1e6 : 0.0;
+}
+
+static void
+dump_entry(struct dump *dump, const struct agilio_map *map,
+           const struct agilio_tracker_entry *e)
+{
+    uint32_t flow_id = agilio_from_le32(e->flow_id);
+    uint32_t n_flows = agilio_from_le32(e->n_flows);
+    uint64_t packets = agilio_from_le64(e->packets);
+    struct ds match = DS_EMPTY_INITIALIZER;
+
+    agilio_format_match(&match, &e->key, NULL);
+    if (dump->json) {
+        table_add_row(&dump->table);
+        agilio_table_number(&dump->table, flow_id);
+        agilio_table_number(&dump->table, n_flows);
+        agilio_table_text(&dump->table, ds_cstr(&match));
+        agilio_table_number(&dump->table, packets);
+        agilio_table_number(&dump->table, used_ms(map, e));
+    } else {
+        ds_put_format(&dump->ds, "flow:%"PRIu32", passes:%"PRIu32", %s, "
+                      "packets:%"PRIu64", used:%.3fs\n", flow_id, n_flows,
+                      ds_cstr(&match), packets, used_ms(map, e) / 1e3);
+    }
+    ds_destroy(&match);
+}
+
+/* Asks for a page from '*cursor' on, and dumps it.  Returns the number of
+ * its entries, or sets '*error' (malloc'd). */
+static uint32_t
+dump_page(struct dump *dump, uint32_t *cursor, uint32_t max, char **error)
+{
+    uint8_t buf[AGILIO_MAX_MSG];
+    agilio_le32 request[2] = { agilio_to_le32(*cursor), agilio_to_le32(max) };
+    struct agilio_tracker_entry e;
+    struct agilio_reader r;
+    uint32_t n, i;
+    size_t len;
+    int retval;
+
+    retval = agilio_nic_call(AGILIO_MSG_TRACKER_DUMP, request, sizeof request,
+                             buf, sizeof buf, &len, error);
+    if (retval) {
+        if (!*error) {
+            *error = xstrdup(ovs_strerror(retval));
+        }
+        return 0;
+    }
+
+    r = (struct agilio_reader) { buf, buf + len, false };
+    *cursor = agilio_get_u32(&r);
+    n = agilio_get_u32(&r);
+    n = MIN(n, max);
+    for (i = 0; i < n; i++) {
+        const void *p = agilio_get_bytes(&r, sizeof e);
+
+        if (!p) {
+            *error = xstrdup("the NIC's reply makes no sense");
+            break;
+        }
+        memcpy(&e, p, sizeof e);
+        dump_entry(dump, agilio_nic_map(), &e);
+    }
+    return i;
+}
+
+/* Dumps up to 'max' entries.  Returns NULL, or what is wrong (malloc'd). */
+static char *
+dump_tracker(struct dump *dump, uint32_t max)
+{
+    const struct agilio_map *map = agilio_nic_map();
+    uint32_t cursor = 0;
+    char *error = NULL;
+
+    if (!map) {
+        agilio_nic_describe(&dump->ds);
+        return ds_steal_cstr(&dump->ds);
+    }
+    if (!(map->features & AGILIO_F_TRACE)) {
+        return xstrdup("this NIC does not show its tracker");
+    }
+    for (int page = 0; page < MAX_PAGES && max && !error; page++) {
+        max -= dump_page(dump, &cursor, MIN(max, PAGE_ENTRIES), &error);
+        if (!cursor) {
+            break;
+        }
+    }
+    if (cursor && !dump->json) {
+        ds_put_cstr(&dump->ds, "(there may be more)\n");
+    }
+    return error;
+}
+
+static void
+agilio_dump_tracker(struct unixctl_conn *conn, int argc, const char *argv[],
+                    void *aux OVS_UNUSED)
+{
+    struct dump dump = { .ds = DS_EMPTY_INITIALIZER };
+    unsigned int max = DEFAULT_ENTRIES;
+    struct table_style style;
+    char *error;
+
+    if (!agilio_table_format(conn, &argc, argv, &style)) {
+        return;
+    }
+    if (argc > 2 || (argc > 1 && !str_to_uint(argv[1], 10, &max))) {
+        unixctl_command_reply_error(conn, "MAX is a number of entries");
+        return;
+    }
+    dump.json = style.format == TF_JSON;
+    agilio_table_init(&dump.table, "flow passes match packets used_ms");
+    error = dump_tracker(&dump, max);
+    if (error) {
+        unixctl_command_reply_error(conn, error);
+        table_destroy(&dump.table);
+        free(error);
+    } else if (dump.json) {
+        agilio_table_put(&dump.ds, &dump.table, "tracker", &style);
+        unixctl_command_reply(conn, ds_cstr(&dump.ds));
+    } else {
+        table_destroy(&dump.table);
+        unixctl_command_reply(conn, ds_cstr(&dump.ds));
+    }
+    ds_destroy(&dump.ds);
+}
+
+void
+agilio_tracker_init(void)
+{
+    unixctl_command_register("agilio/dump-tracker", "[MAX] [--format=json]",
+                             0, 2, agilio_dump_tracker, NULL);
+}
