@@ -8,6 +8,7 @@
 # What both sides agree on.
 noinst_HEADERS += \
 	include/agilio/abi.h \
+	include/agilio/capture.h \
 	include/agilio/msg.h \
 	include/agilio/platform.h \
 	include/agilio/ring.h
@@ -104,6 +105,8 @@ agilio_core_sources = \
 	datapath/agilio/action/tunnel-push.c \
 	datapath/agilio/action/tunnel.h \
 	datapath/agilio/action/vlan.c \
+	datapath/agilio/capture.c \
+	datapath/agilio/capture.h \
 	datapath/agilio/control.c \
 	datapath/agilio/host/function.h \
 	datapath/agilio/host/region.c \
@@ -185,6 +188,7 @@ EXTRA_DIST += m4/agilio.m4
 
 sbin_PROGRAMS += datapath/agilio/agilio-nicd
 datapath_agilio_agilio_nicd_SOURCES = \
+	datapath/agilio/nicd-capture.c \
 	datapath/agilio/nicd-commands.c \
 	datapath/agilio/nicd-env.c \
 	datapath/agilio/nicd-options.c \
@@ -197,6 +201,19 @@ datapath_agilio_agilio_nicd_CPPFLAGS = \
 datapath_agilio_agilio_nicd_LDADD = \
 	datapath/agilio/libagilio-nic.la lib/libopenvswitch.la
 dist_man_MANS += datapath/agilio/agilio-nicd.8
+
+# What a port receives and sends.
+bin_PROGRAMS += utilities/agilio-tcpdump
+utilities_agilio_tcpdump_SOURCES = \
+	utilities/agilio-capture.c \
+	utilities/agilio-capture.h \
+	utilities/agilio-pcapng.c \
+	utilities/agilio-pcapng.h \
+	utilities/agilio-tcpdump.c
+utilities_agilio_tcpdump_CPPFLAGS = \
+	$(AM_CPPFLAGS) $(AGILIO_PCAP_CFLAGS)
+utilities_agilio_tcpdump_LDADD = lib/libopenvswitch.la $(AGILIO_PCAP_LIBS)
+dist_man_MANS += utilities/agilio-tcpdump.8
 
 # Our part of the manual.
 DOC_SOURCE += \
@@ -249,6 +266,7 @@ EXTRA_DIST += \
 TESTSUITE_AT += \
 	tests/agilio-differential.at \
 	tests/agilio-actions.at \
+	tests/agilio-capture.at \
 	tests/agilio-docs.at \
 	tests/agilio-failure.at \
 	tests/agilio-host.at \
@@ -265,6 +283,7 @@ EXTRA_DIST += \
 	tests/agilio/check-json.py \
 	tests/agilio/json-get.py \
 	tests/agilio/nic-port.py \
+	tests/agilio/read-pcapng.py \
 	tests/agilio/system/ovs-appctl \
 	tests/agilio/system/ovs-vsctl \
 	tests/agilio/stop-thread.py \
@@ -317,6 +336,7 @@ check_PROGRAMS = \
 	tests/agilio/test-abi \
 	tests/agilio/test-actions \
 	tests/agilio/test-bond \
+	tests/agilio/test-capture \
 	tests/agilio/test-conn \
 	tests/agilio/test-differential \
 	tests/agilio/test-dpdk \
@@ -357,6 +377,10 @@ tests_agilio_test_actions_LDADD = $(agilio_test_ldadd)
 tests_agilio_test_bond_SOURCES = tests/agilio/test-bond.c
 tests_agilio_test_bond_CPPFLAGS = $(agilio_test_cppflags)
 tests_agilio_test_bond_LDADD = $(agilio_test_ldadd)
+
+tests_agilio_test_capture_SOURCES = tests/agilio/test-capture.c
+tests_agilio_test_capture_CPPFLAGS = $(agilio_test_cppflags)
+tests_agilio_test_capture_LDADD = $(agilio_test_ldadd)
 
 tests_agilio_test_conn_SOURCES = tests/agilio/test-conn.c
 tests_agilio_test_conn_CPPFLAGS = $(agilio_test_cppflags)

@@ -21,3 +21,12 @@ AC_DEFUN([AGILIO_CHECK_DPDK], [
   AGILIO_DPDK_CFLAGS=`echo "$AGILIO_DPDK_CFLAGS" | sed 's/-I */-isystem /g'`
   AM_CONDITIONAL([AGILIO_DPDK], [test "$agilio_dpdk" = yes])
 ])
+
+dnl AGILIO_CHECK_LIBRARIES
+dnl
+dnl All that we need beyond what Open vSwitch does.  libpcap compiles and runs
+dnl the filters of agilio-tcpdump.
+AC_DEFUN([AGILIO_CHECK_LIBRARIES], [
+  AGILIO_CHECK_DPDK
+  PKG_CHECK_MODULES([AGILIO_PCAP], [libpcap])
+])

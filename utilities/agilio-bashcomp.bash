@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# Completes the options of agilio-ctl, agilio-top, agilio-trace and
-# agilio-exporter in bash.  The commands "agilio/..." and "nic/..." of
+# Completes the options of agilio-ctl, agilio-exporter, agilio-tcpdump,
+# agilio-top and agilio-trace in bash.  The commands "agilio/..." and "nic/..." of
 # ovs-appctl are completed by ovs-appctl's own completion, which asks the
 # daemons for them.
 
@@ -11,6 +11,10 @@ _agilio() {
     agilio-ctl) words='start stop restart status check --with-ovs --help' ;;
     agilio-top) words='--interval= --target= --once --json --help' ;;
     agilio-exporter) words='--listen= --target= --help' ;;
+    agilio-tcpdump)
+        words='--count= --direction= --snaplen= --write= --socket= --help'
+        words="$words $(ovs-appctl --timeout=1 -t agilio-nicd nic/show \
+            2>/dev/null | sed -n 's/^  port \(.*\): id.*/\1/p')" ;;
     agilio-trace)
         words='--target= --help'
         if [ "$COMP_CWORD" -eq 1 ]; then
@@ -21,4 +25,5 @@ _agilio() {
     [[ ${COMPREPLY[0]-} != *= ]] || compopt -o nospace
 }
 
-complete -F _agilio agilio-ctl agilio-exporter agilio-top agilio-trace
+complete -F _agilio agilio-ctl agilio-exporter agilio-tcpdump agilio-top \
+    agilio-trace

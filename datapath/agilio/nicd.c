@@ -217,8 +217,10 @@ nicd_port_add(struct agl_nicd *nicd, const char *name, const char *device)
 bool
 nicd_port_del(struct agl_nicd *nicd, const char *name)
 {
-    struct agl_dev *dev = agl_nic_port_del(nicd->nic, name);
+    struct agl_dev *dev;
 
+    nicd_captures_end_port(nicd->captures, name);
+    dev = agl_nic_port_del(nicd->nic, name);
     if (!dev) {
         return false;
     }
@@ -373,6 +375,7 @@ nicd_wait(struct agl_nicd *nicd, long long int refresh)
     }
     poll_fd_wait(nicd->pf->nic_fds[AGILIO_VECTOR_CONTROL], POLLIN);
     unixctl_server_wait(nicd->unixctl);
+    nicd_captures_wait(nicd->captures);
     rtnetlink_wait();
     poll_block();
     agilio_store_relaxed(&nicd->control_asleep, false);
@@ -410,6 +413,7 @@ main(int argc, char *argv[])
     }
     unixctl_command_register("exit", "", 0, 0, nicd_exit, &exiting);
     nicd_create(&nicd, &settings);
+    nicd.captures = nicd_captures_create(&nicd, settings.socket);
     nicd_commands_init(&nicd);
     links = rtnetlink_notifier_create(nicd_link_changed, &refresh);
     worker = ovs_thread_create("worker", worker_main, &nicd);
@@ -420,6 +424,7 @@ main(int argc, char *argv[])
     while (!exiting) {
         unixctl_server_run(nicd.unixctl);
         nicd_run_function(&nicd);
+        nicd_captures_run(nicd.captures);
         agl_control_run(nicd.nic);
         rtnetlink_run();
         if (time_msec() >= refresh) {
@@ -432,6 +437,7 @@ main(int argc, char *argv[])
     }
 
     nicd_del_ports(&nicd);
+    nicd_captures_destroy(nicd.captures);
     agilio_store_release(&nicd.exiting, true);
     ring_eventfd(nicd.worker_fd);
     xpthread_join(worker, NULL);

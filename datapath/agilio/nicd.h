@@ -12,6 +12,7 @@ struct unixctl_server;
 struct agl_nicd {
     struct agl_nic *nic;
     struct agl_function *pf;
+    struct nicd_captures *captures;
     struct unixctl_server *unixctl;
     struct agl_nic_ops ops;
     int worker_fd;              /* Eventfd: wakes the worker. */
@@ -50,6 +51,17 @@ struct nicd_fill {
 
 /* Asks the worker, and waits for it. */
 void nicd_get_fill(struct agl_nicd *, struct nicd_fill *);
+
+/* nicd-capture.c: the frames of ports, for agilio-tcpdump.  'socket' is that
+ * of the function, beside which the captures' is. */
+struct nicd_captures *nicd_captures_create(struct agl_nicd *,
+                                           const char *socket);
+void nicd_captures_run(struct nicd_captures *);
+void nicd_captures_wait(struct nicd_captures *);
+/* A port is to be removed. */
+void nicd_captures_end_port(struct nicd_captures *, const char *port);
+/* The worker still runs. */
+void nicd_captures_destroy(struct nicd_captures *);
 
 /* Registers nic/... with unixctl: nicd-commands.c, nicd-metrics.c,
  * nicd-trace.c. */

@@ -429,16 +429,14 @@ carry_burst(struct agl_worker *w, struct agl_pkt *const pkts[], uint32_t n)
     }
 }
 
-uint32_t
-agl_pipeline_receive(struct agl_worker *w, struct agl_port *port)
+/* Carries what 'port' received of 'pkts', in which it may move them. */
+static void
+admit_burst(struct agl_worker *w, struct agl_port *port,
+            struct agl_pkt *pkts[], uint32_t n)
 {
-    struct agl_pkt *pkts[AGL_BURST];
-    uint32_t n, n_admitted = 0;
+    uint32_t n_admitted = 0;
     uint64_t n_bytes = 0;
-    uint64_t rx_errors;
 
-    have_buffers(w, AGL_BURST); /* If not, the device keeps its frames. */
-    n = port->dev->class->rx(port->dev, &w->pool, pkts, AGL_BURST);
     for (uint32_t i = 0; i < n; i++) {
         if (admit(w, port, pkts[i])) {
             n_bytes += pkts[i]->len;
@@ -455,6 +453,37 @@ agl_pipeline_receive(struct agl_worker *w, struct agl_port *port)
         memcpy(pkts, w->again, n_admitted * sizeof pkts[0]);
         w->n_again = 0;
         carry_burst(w, pkts, n_admitted);
+    }
+}
+
+/* The same while somebody watches the port: one by one, so that what the
+ * counters say is of one packet. */
+static void
+admit_watched(struct agl_worker *w, struct agl_port *port,
+              struct agl_pkt *pkts[], uint32_t n)
+{
+    w->watched = port->capture;
+    for (uint32_t i = 0; i < n; i++) {
+        agl_capture_begin(w->watched, pkts[i], w->counters, w->now);
+        admit_burst(w, port, &pkts[i], 1);
+        agl_capture_end(w->watched, w->counters);
+    }
+    w->watched = NULL;
+}
+
+uint32_t
+agl_pipeline_receive(struct agl_worker *w, struct agl_port *port)
+{
+    struct agl_pkt *pkts[AGL_BURST];
+    uint64_t rx_errors;
+    uint32_t n;
+
+    have_buffers(w, AGL_BURST); /* If not, the device keeps its frames. */
+    n = port->dev->class->rx(port->dev, &w->pool, pkts, AGL_BURST);
+    if (AGILIO_LIKELY(!port->capture)) {
+        admit_burst(w, port, pkts, n);
+    } else {
+        admit_watched(w, port, pkts, n);
     }
 
     rx_errors = port->dev->rx_errors;
@@ -507,6 +536,33 @@ agl_pipeline_host_tx(struct agl_worker *w, struct agl_port *port)
     return n;
 }
 
+/* Gives the device what waits for it; returns with how many it was done. */
+static uint32_t
+send_burst(struct agl_worker *w, struct agl_port *port)
+{
+    uint32_t n = port->n_tx, n_done;
+
+    if (AGILIO_LIKELY(!port->capture)) {
+        return port->dev->class->tx(port->dev, port->tx, n);
+    }
+    agl_capture_send(port->capture, port->tx, n, w->now);
+    n_done = port->dev->class->tx(port->dev, port->tx, n);
+    agl_capture_sent(port->capture, port->tx, n, n_done);
+    return n_done;
+}
+
+/* Drops a packet that its device did not take.  Which one is carried now may
+ * be another. */
+static void
+drop_unsent(struct agl_worker *w, struct agl_pkt *pkt,
+            enum agilio_counter reason)
+{
+    drop(w, pkt, reason);
+    if (w->watched) {
+        agl_capture_except(w->watched, reason);
+    }
+}
+
 static void
 flush_port(struct agl_worker *w, struct agl_port *port)
 {
@@ -516,16 +572,16 @@ flush_port(struct agl_worker *w, struct agl_port *port)
     for (i = 0; i < port->n_tx; i++) {
         lens[i] = port->tx[i]->len;     /* The device may keep the packet. */
     }
-    n_done = port->dev->class->tx(port->dev, port->tx, port->n_tx);
+    n_done = send_burst(w, port);
     for (i = 0; i < port->n_tx; i++) {
         struct agl_pkt *pkt = port->tx[i];
 
         if (AGILIO_UNLIKELY(i >= n_done)) {
             add(&port->stats->tx_dropped, 1);
-            drop(w, pkt, AGILIO_COUNTER_DROP_TX_FULL);
+            drop_unsent(w, pkt, AGILIO_COUNTER_DROP_TX_FULL);
         } else if (AGILIO_UNLIKELY(pkt && !pkt->len)) {
             add(&port->stats->tx_errors, 1);
-            drop(w, pkt, AGILIO_COUNTER_DROP_TX_ERROR);
+            drop_unsent(w, pkt, AGILIO_COUNTER_DROP_TX_ERROR);
         } else {
             n_sent++;
             n_bytes += lens[i];

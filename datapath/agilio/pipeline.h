@@ -12,6 +12,7 @@
 #define AGL_PIPELINE_H 1
 
 #include "action/program.h"
+#include "capture.h"
 #include "host/function.h"
 #include "pkt/parse.h"
 #include "port/port.h"
@@ -39,6 +40,7 @@ struct agl_port {
     struct agl_qp *qp;
     struct agilio_port_stats *stats;    /* In the region. */
     uint64_t driver_rx_errors;  /* Of 'dev', already counted in 'stats'. */
+    struct agl_capture *capture;        /* NULL: nobody watches. */
     uint32_t n_tx;
     struct agl_pkt *tx[AGL_BURST];      /* Waiting for the end of the burst. */
 };
@@ -75,6 +77,7 @@ struct agl_worker {
     bool host_attached;
     bool host_broken;           /* A packet ring is; control thread reads. */
     bool kick_host;             /* The host is to be woken after the burst. */
+    struct agl_capture *watched;        /* Of the packet that is carried. */
     struct agl_port ports[AGILIO_MAX_PORTS];
     /* Of the burst that is being carried. */
     struct agilio_key keys[AGL_BURST];  /* Of those that had to be parsed. */
