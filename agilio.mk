@@ -116,6 +116,8 @@ agilio_core_sources = \
 	datapath/agilio/pipeline.h \
 	datapath/agilio/pkt/csum.c \
 	datapath/agilio/pkt/csum.h \
+	datapath/agilio/pkt/handover.c \
+	datapath/agilio/pkt/handover.h \
 	datapath/agilio/pkt/headers.h \
 	datapath/agilio/pkt/key-hash.c \
 	datapath/agilio/pkt/key-hash.h \
@@ -363,6 +365,7 @@ check_PROGRAMS = \
 	tests/agilio/test-tunnel-vs-ovs \
 	tests/agilio/test-vf \
 	tests/agilio/test-vnet \
+	tests/agilio/test-workers \
 	tests/agilio/vf-guest \
 	tests/fuzz/run-corpus
 
@@ -515,6 +518,10 @@ tests_agilio_test_vf_LDADD = $(agilio_test_ldadd)
 tests_agilio_test_vnet_SOURCES = tests/agilio/test-vnet.c
 tests_agilio_test_vnet_CPPFLAGS = $(agilio_test_cppflags)
 tests_agilio_test_vnet_LDADD = $(agilio_test_ldadd)
+
+tests_agilio_test_workers_SOURCES = tests/agilio/test-workers.c
+tests_agilio_test_workers_CPPFLAGS = $(agilio_test_cppflags)
+tests_agilio_test_workers_LDADD = $(agilio_test_ldadd)
 
 tests_agilio_vf_guest_SOURCES = tests/agilio/vf-guest.c
 tests_agilio_vf_guest_CPPFLAGS = $(agilio_test_cppflags)

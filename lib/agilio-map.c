@@ -115,6 +115,7 @@ static char *
 check_tables(struct agilio_map *map, const struct agilio_region *r)
 {
     uint64_t ports = agilio_from_le64(r->ports_ofs);
+    uint64_t port_stats = agilio_from_le64(r->port_stats_ofs);
     uint64_t counters = agilio_from_le64(r->counters_ofs);
     uint64_t flows = agilio_from_le64(r->flows_ofs);
 
@@ -132,6 +133,8 @@ check_tables(struct agilio_map *map, const struct agilio_region *r)
                          map->max_flows);
     }
     if (!fits(map, ports, map->n_ports, sizeof *map->ports)
+        || !fits(map, port_stats, (uint64_t) map->n_workers * map->n_ports,
+                 sizeof *map->port_stats)
         || !fits(map, counters, (uint64_t) map->n_workers * map->n_counters,
                  sizeof *map->counters)
         || !fits(map, flows, (uint64_t) map->n_workers * map->max_flows,
@@ -139,6 +142,7 @@ check_tables(struct agilio_map *map, const struct agilio_region *r)
         return xstrdup("a table lies outside of its region");
     }
     map->ports = (const void *) (map->base + ports);
+    map->port_stats = (const void *) (map->base + port_stats);
     map->counters = (const void *) (map->base + counters);
     map->flows = (const void *) (map->base + flows);
     return check_objects(map, r);
@@ -287,23 +291,29 @@ agilio_map_consumer(const struct agilio_map *map,
  * ## Reading ##
  * ## ------- ## */
 
-/* The counters are 64-bit words that a worker stores whole, on a line that
- * the entry's 'seq' does not guard. */
+/* Sums up 'n' counters of each worker, whose rows of 'row_len' begin at
+ * 'from'.  They are 64-bit words that a worker stores whole. */
+static void
+sum_rows(const struct agilio_map *map, const agilio_le64 *from, size_t row_len,
+         uint64_t sums[], size_t n)
+{
+    memset(sums, 0, n * sizeof *sums);
+    for (uint32_t w = 0; w < map->n_workers; w++, from += row_len) {
+        for (size_t i = 0; i < n; i++) {
+            sums[i] += agilio_from_le64(agilio_load_relaxed(&from[i]));
+        }
+    }
+}
+
 void
 agilio_map_port_stats(const struct agilio_map *map, uint32_t slot,
-                      struct agilio_port_stats *stats)
+                      uint64_t stats[AGILIO_PORT_WORDS])
 {
-    const agilio_le64 *from;
-    agilio_le64 *to = (agilio_le64 *) stats;
-    size_t i;
-
-    if (slot >= map->n_ports) {
-        memset(stats, 0, sizeof *stats);
-        return;
-    }
-    from = (const agilio_le64 *) &map->ports[slot].stats;
-    for (i = 0; i < sizeof *stats / sizeof *to; i++) {
-        to[i] = agilio_load_relaxed(&from[i]);
+    if (slot < map->n_ports) {
+        sum_rows(map, &map->port_stats[slot].rx_packets,
+                 map->n_ports * AGILIO_PORT_WORDS, stats, AGILIO_PORT_WORDS);
+    } else {
+        memset(stats, 0, AGILIO_PORT_WORDS * sizeof *stats);
     }
 }
 
@@ -316,7 +326,7 @@ copy_port(const struct agilio_port *entry, struct agilio_port *port)
     if (agilio_from_le32(before) & 1) {
         return false;
     }
-    memcpy(port, entry, offsetof(struct agilio_port, stats));
+    memcpy(port, entry, sizeof *port);
     agilio_fence();             /* The copy comes before the second look. */
     return agilio_load_relaxed(&entry->seq) == before;
 }
@@ -338,7 +348,6 @@ agilio_map_port(const struct agilio_map *map, uint32_t slot,
             xnanosleep_no_quiesce(100 * 1000);
         }
     }
-    agilio_map_port_stats(map, slot, &port->stats);
     port->name[sizeof port->name - 1] = '\0';
     return agilio_from_le32(port->id) != AGILIO_PORT_NONE
            && agilio_port_slot(agilio_from_le32(port->id)) == slot;
@@ -374,15 +383,9 @@ uint64_t
 agilio_map_counter(const struct agilio_map *map, enum agilio_counter c)
 {
     uint64_t sum = 0;
-    uint32_t i;
 
     if (c < map->n_counters) {
-        for (i = 0; i < map->n_workers; i++) {
-            const agilio_le64 *row
-                = &map->counters[(size_t) i * map->n_counters];
-
-            sum += agilio_from_le64(agilio_load_relaxed(&row[c]));
-        }
+        sum_rows(map, &map->counters[c], map->n_counters, &sum, 1);
     }
     return sum;
 }
@@ -418,23 +421,17 @@ agilio_map_flow_counts(const struct agilio_map *map, uint32_t id,
     }
 }
 
-static void
-add_counts(const void *from_, size_t n, uint64_t counts[])
-{
-    const agilio_le64 *from = from_;
-
-    for (size_t i = 0; i < n; i++) {
-        counts[i] += agilio_from_le64(agilio_load_relaxed(&from[i]));
-    }
-}
-
 void
 agilio_map_meter_counts(const struct agilio_map *map, uint32_t slot,
                         uint64_t counts[])
 {
     memset(counts, 0, AGILIO_METER_WORDS * sizeof *counts);
     if (slot < map->max_meters) {
-        add_counts(&map->meters[slot], AGILIO_METER_WORDS, counts);
+        const agilio_le64 *from = &map->meters[slot].in.packets;
+
+        for (size_t i = 0; i < AGILIO_METER_WORDS; i++) {
+            counts[i] = agilio_from_le64(agilio_load_relaxed(&from[i]));
+        }
     }
 }
 
@@ -442,9 +439,11 @@ void
 agilio_map_bond_counts(const struct agilio_map *map, uint32_t slot,
                        uint64_t counts[])
 {
-    memset(counts, 0, AGILIO_BOND_WORDS * sizeof *counts);
-    for (uint32_t i = 0; i < map->n_workers && slot < map->max_bonds; i++) {
-        add_counts(&map->bonds[(size_t) i * map->max_bonds + slot],
-                   AGILIO_BOND_WORDS, counts);
+    if (slot < map->max_bonds) {
+        sum_rows(map, &map->bonds[slot].buckets[0].packets,
+                 map->max_bonds * AGILIO_BOND_WORDS, counts,
+                 AGILIO_BOND_WORDS);
+    } else {
+        memset(counts, 0, AGILIO_BOND_WORDS * sizeof *counts);
     }
 }

@@ -32,7 +32,8 @@ struct agilio_map {
     uint32_t max_masks;
     uint32_t max_meters;
     uint32_t max_bonds;
-    const struct agilio_port *ports;
+    const struct agilio_port *ports;    /* [n_ports] */
+    const struct agilio_port_stats *port_stats; /* [n_workers][n_ports] */
     const agilio_le64 *counters;        /* [n_workers][n_counters] */
     const struct agilio_flow_stats *flows;      /* [n_workers][max_flows] */
     const struct agilio_meter_stats *meters;    /* [max_meters] */
@@ -83,9 +84,12 @@ uint32_t agilio_map_find_port(const struct agilio_map *, const char *name,
 /* How many ports there are. */
 uint32_t agilio_map_count_ports(const struct agilio_map *);
 
-/* The counters of port table entry 'slot' as they are now. */
+/* The counters of port table entry 'slot' as they are now, in host order and
+ * that of struct agilio_port_stats, summed over the workers. */
+#define AGILIO_PORT_WORDS \
+    (sizeof(struct agilio_port_stats) / sizeof(agilio_le64))
 void agilio_map_port_stats(const struct agilio_map *, uint32_t slot,
-                           struct agilio_port_stats *);
+                           uint64_t stats[AGILIO_PORT_WORDS]);
 
 /* Counter 'c', summed over the workers. */
 uint64_t agilio_map_counter(const struct agilio_map *, enum agilio_counter c);

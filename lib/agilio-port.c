@@ -120,19 +120,13 @@ static void
 read_last(struct agilio_port_view *view, const struct agilio_map *map)
 {
     uint32_t slot = agilio_port_slot(view->last_id);
-    struct agilio_port_stats stats;
-    const agilio_le64 *wire = (const agilio_le64 *) &stats;
-    size_t i;
 
     if (map->boot_id != view->boot_id || slot >= map->n_ports
         || (agilio_from_le32(agilio_load_relaxed(&map->ports[slot].id))
             != view->last_id)) {
         return;
     }
-    agilio_map_port_stats(map, slot, &stats);
-    for (i = 0; i < AGILIO_PORT_N_STATS; i++) {
-        view->last[i] = agilio_from_le64(wire[i]);
-    }
+    agilio_map_port_stats(map, slot, view->last);
 }
 
 /* Port view->id of 'map' goes on counting: from where it was if it is the one
@@ -145,7 +139,7 @@ begin_stats(struct agilio_port_view *view, const struct agilio_map *map)
     if (view->boot_id != map->boot_id || view->last_id != view->id) {
         view->boot_id = map->boot_id;
         view->last_id = view->id;
-        for (i = 0; i < AGILIO_PORT_N_STATS; i++) {
+        for (i = 0; i < AGILIO_PORT_WORDS; i++) {
             view->base[i] += view->last[i];
             view->last[i] = 0;
         }
@@ -155,14 +149,14 @@ begin_stats(struct agilio_port_view *view, const struct agilio_map *map)
 void
 agilio_port_read_stats(struct agilio_port_view *view,
                        const struct agilio_map *map,
-                       uint64_t stats[AGILIO_PORT_N_STATS])
+                       uint64_t stats[AGILIO_PORT_WORDS])
 {
     size_t i;
 
     if (map && view->last_id != AGILIO_PORT_NONE) {
         read_last(view, map);
     }
-    for (i = 0; i < AGILIO_PORT_N_STATS; i++) {
+    for (i = 0; i < AGILIO_PORT_WORDS; i++) {
         stats[i] = view->base[i] + view->last[i];
     }
 }

@@ -17,8 +17,6 @@
 #include "agilio-map.h"
 #include "openvswitch/types.h"
 
-#define AGILIO_PORT_N_STATS (sizeof(struct agilio_port_stats) / 8)
-
 struct agilio_port_view {
     char *name;                 /* On the NIC; NULL: not yet configured. */
     uint32_t id;                /* AGILIO_PORT_NONE: the NIC lacks it. */
@@ -34,8 +32,8 @@ struct agilio_port_view {
     /* Counters in host order, in the order of struct agilio_port_stats. */
     uint64_t boot_id;           /* Of the NIC that counted 'last'. */
     uint32_t last_id;           /* And the port. */
-    uint64_t last[AGILIO_PORT_N_STATS]; /* What it said last. */
-    uint64_t base[AGILIO_PORT_N_STATS]; /* What others counted before it. */
+    uint64_t last[AGILIO_PORT_WORDS]; /* What it said last. */
+    uint64_t base[AGILIO_PORT_WORDS]; /* What others counted before it. */
 };
 
 /* Looks the port up in 'map', NULL if the NIC is down, and tells the NIC our
@@ -52,7 +50,7 @@ bool agilio_port_link_up(const struct agilio_port_view *);
  * NULL, tells; to be called before a map is replaced. */
 void agilio_port_read_stats(struct agilio_port_view *,
                             const struct agilio_map *map,
-                            uint64_t stats[AGILIO_PORT_N_STATS]);
+                            uint64_t stats[AGILIO_PORT_WORDS]);
 
 /* Tells the NIC to take port 'id' up or down; logs it if that fails. */
 void agilio_port_send_admin(uint32_t id, const char *name, bool up);

@@ -195,7 +195,7 @@ netdev_agilio_get_stats(const struct netdev *netdev,
                         struct netdev_stats *stats)
 {
     struct netdev_agilio *dev = netdev_agilio_cast(netdev);
-    uint64_t n[AGILIO_PORT_N_STATS];
+    uint64_t n[AGILIO_PORT_WORDS];
 
 #define STAT(NAME) n[offsetof(struct agilio_port_stats, NAME) / 8]
     ovs_mutex_lock(&dev->mutex);

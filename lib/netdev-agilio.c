@@ -122,7 +122,7 @@ nic_attached(const struct agilio_map *map, uint32_t n_flows OVS_UNUSED)
 static void
 nic_down(void)
 {
-    uint64_t stats[AGILIO_PORT_N_STATS];
+    uint64_t stats[AGILIO_PORT_WORDS];
     struct netdev_agilio *dev;
 
     ovs_mutex_lock(&netdevs_mutex);

@@ -4,7 +4,7 @@
  *
  * agl_control_run() reads a request, has request.c do or post what it asks,
  * and queues the reply behind those of earlier requests; a reply leaves when
- * the worker has done what it waits for.  So replies keep the order of the
+ * all workers have done what it waits for.  So replies keep the order of the
  * requests, any number of requests can be under way, and a host that does not
  * take its replies stops nobody but itself.
  */
@@ -43,17 +43,16 @@ receive(struct agl_nic *nic)
 static void
 release(struct agl_request *r)
 {
-    if (r->flow) {
-        agl_flow_destroy(r->flow);
-    }
-    if (r->old) {
-        agl_flow_destroy(r->old);
-    }
-    while (r->flushed) {
-        struct agl_flow *next = r->flushed->next;
+    for (uint32_t i = 0; i < AGL_MAX_WORKERS; i++) {
+        struct agl_part *part = &r->parts[i];
 
-        agl_flow_destroy(r->flushed);
-        r->flushed = next;
+        agl_flow_destroy(part->flow);
+        while (part->gone) {
+            struct agl_flow *next = part->gone->next;
+
+            agl_flow_destroy(part->gone);
+            part->gone = next;
+        }
     }
     agl_env_free(r->body);
     memset(r, 0, sizeof *r);
@@ -99,9 +98,10 @@ answer(struct agl_nic *nic, bool *kick)
     int sent;
 
     c->blocked = false;
-    if (c->head == c->tail || !agl_worker_has_done(&nic->worker, r->after)) {
+    if (c->head == c->tail || !agl_request_is_done(nic, r)) {
         return false;
     }
+    agl_request_end(nic, r);
     sent = agilio_msg_send(&nic->region->reply, c->buf, compose(r, c->buf));
     if (sent < 0) {
         c->blocked = true;
@@ -142,13 +142,12 @@ agl_control_sleep(struct agl_nic *nic)
     const struct agl_request *r = &c->requests[c->head % AGL_MAX_REQUESTS];
 
     return c->blocked
-           || ((c->head == c->tail
-                || !agl_worker_has_done(&nic->worker, r->after))
+           || ((c->head == c->tail || !agl_request_is_done(nic, r))
                && (c->tail - c->head == AGL_MAX_REQUESTS
                    || agilio_ring_sleep(&nic->region->request)));
 }
 
-/* Forgets all that is under way, once the worker has done it. */
+/* Forgets all that is under way, once the workers have done it. */
 void
 agl_control_reset(struct agl_nic *nic)
 {
@@ -157,9 +156,10 @@ agl_control_reset(struct agl_nic *nic)
     while (c->head != c->tail) {
         struct agl_request *r = &c->requests[c->head++ % AGL_MAX_REQUESTS];
 
-        while (!agl_worker_has_done(&nic->worker, r->after)) {
-            nic->ops->wait_worker(nic->ops->aux, &nic->worker);
+        for (uint32_t i = 0; i < nic->team.n; i++) {
+            agl_worker_wait(nic->team.workers[i], r->parts[i].after);
         }
+        agl_request_end(nic, r);
         release(r);
     }
     c->in_session = false;

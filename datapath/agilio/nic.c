@@ -3,8 +3,8 @@
  * nic.c - the NIC's ports and its host, for the control thread.
  *
  * A port is in three places: in agl_nic_port (ours), in the region's port
- * table (for the host to read), and in agl_port (the worker's).  change_port()
- * and publish() are the only ways from the first to the other two.
+ * table (for the host to read), and in agl_port (one of each worker).
+ * change_port() and publish() are the only ways from the first to the others.
  */
 
 #include "nic.h"
@@ -23,8 +23,7 @@ agl_nic_create(struct agl_nic **nicp, const struct agl_nic_ops *ops,
     }
     nic->ops = ops;
     nic->region = region;
-    error = agl_worker_init(&nic->worker, ops, region, 0, n_packets,
-                            n_tracker);
+    error = agl_team_init(&nic->team, ops, region, n_packets, n_tracker);
     if (error) {
         agl_env_free(nic);
         return error;
@@ -41,7 +40,7 @@ agl_nic_destroy(struct agl_nic *nic)
     agilio_store_release(&nic->region->header->state,
                          agilio_to_le32(AGILIO_NIC_STOPPED));
     agl_control_reset(nic);
-    agl_worker_destroy(&nic->worker);
+    agl_team_destroy(&nic->team);
     agl_env_free(nic);
 }
 
@@ -80,14 +79,16 @@ publish(struct agl_nic *nic, uint32_t slot)
     agl_control_event(nic, AGILIO_MSG_PORT_EVENT);
 }
 
-/* What the worker is to know of a port. */
+/* What each worker is to know of a port. */
 struct port_change {
     uint32_t slot;
-    struct agl_port port;
+    uint32_t n_ports;           /* Of a row of 'port.stats'. */
+    struct agl_port port;       /* As worker 0 has it if it is the owner. */
 };
 
-/* Worker: takes the port over as it is now.  Packets that wait for it go out
- * first; a new port's counters start from 0. */
+/* Worker: takes the port over as it is now; only its owner has the device.
+ * Packets that wait for it go out first; a new port's counters start from
+ * 0. */
 static void
 apply_port(struct agl_worker *w, void *change_)
 {
@@ -98,6 +99,8 @@ apply_port(struct agl_worker *w, void *change_)
     agl_pipeline_flush(w);
     if (is_new) {
         *port = change->port;
+        port->dev = w->index == port->owner ? port->dev : NULL;
+        port->stats += w->index * change->n_ports;
         memset(port->stats, 0, sizeof *port->stats);
     } else {
         port->flags = change->port.flags;
@@ -114,17 +117,19 @@ change_port(struct agl_nic *nic, uint32_t slot)
     const struct agl_nic_port *port = &nic->ports[slot];
     struct port_change change = {
         .slot = slot,
+        .n_ports = nic->region->geometry.n_ports,
         .port = {
             .id = port->id,
             .flags = port_flags(port),
             .mtu = port->status.mtu,
+            .owner = agl_port_owner(&nic->region->geometry, slot),
             .dev = port->dev,
             .qp = &nic->region->qps[slot],
-            .stats = &nic->region->ports[slot].stats,
+            .stats = &nic->region->port_stats[slot],
         },
     };
 
-    agl_worker_call(&nic->worker, apply_port, &change);
+    agl_team_call(&nic->team, apply_port, &change);
     publish(nic, slot);
 }
 
@@ -305,7 +310,7 @@ agl_nic_n_flows(struct agl_nic *nic)
 {
     uint32_t n;
 
-    agl_worker_call(&nic->worker, apply_count, &n);
+    agl_worker_call(nic->team.workers[0], apply_count, &n);
     return n;
 }
 
@@ -316,7 +321,9 @@ apply_attached(struct agl_worker *w, void *region_)
     uint32_t i;
 
     for (i = 0; i < region->geometry.n_qps; i++) {
-        agl_region_reset_qp(&region->qps[i]);
+        if (agl_port_owner(&region->geometry, i) == w->index) {
+            agl_region_reset_qp(&region->qps[i]);
+        }
     }
     agilio_store_relaxed(&w->host_broken, false);
     w->host_attached = true;
@@ -334,7 +341,7 @@ agl_nic_host_attached(struct agl_nic *nic)
 {
     agl_control_reset(nic);
     agl_region_reset_control(nic->region);
-    agl_worker_call(&nic->worker, apply_attached, nic->region);
+    agl_team_call(&nic->team, apply_attached, nic->region);
 }
 
 /* What it asked for and did not see answered is done all the same; nothing
@@ -344,12 +351,16 @@ agl_nic_host_gone(struct agl_nic *nic)
 {
     agl_control_reset(nic);
     agl_region_reset_control(nic->region);
-    agl_worker_call(&nic->worker, apply_gone, NULL);
+    agl_team_call(&nic->team, apply_gone, NULL);
 }
 
 bool
 agl_nic_host_is_broken(const struct agl_nic *nic)
 {
-    return nic->region->request.broken || nic->region->reply.broken
-           || agilio_load_relaxed(&nic->worker.host_broken);
+    bool broken = nic->region->request.broken || nic->region->reply.broken;
+
+    for (uint32_t i = 0; i < nic->team.n; i++) {
+        broken |= agilio_load_relaxed(&nic->team.workers[i]->host_broken);
+    }
+    return broken;
 }

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * nic.h - the NIC: its ports, its worker, and the control channel.
+ * nic.h - the NIC: its ports, its workers, and the control channel.
  *
  * Everything here is the control thread's.  What a worker owns is reached
- * through agl_worker_post() only.  control.c reads the host's requests and
- * answers them; request.c does what they ask; nic.c keeps the port table.
+ * through agl_worker_post() only; what each of them has of its own is changed
+ * in all, and the change is there when all have it.  control.c reads the
+ * host's requests and answers them; request.c does what they ask; nic.c keeps
+ * the port table.
  */
 
 #ifndef AGL_NIC_H
@@ -22,18 +24,24 @@ struct agl_nic_port {
     struct agl_dev_status status;
 };
 
+/* What a request wants of one worker. */
+struct agl_part {
+    uint64_t after;             /* Done when the worker has done so much. */
+    int error;                  /* enum agilio_error. */
+    struct agl_flow *flow;      /* To put. */
+    struct agl_flow *put;       /* That was it, when it is in the table. */
+    struct agl_flow *gone;      /* Out of the table, by 'next': to free. */
+};
+
 /* A request between its arrival and its reply. */
 struct agl_request {
     struct agilio_msg msg;
-    uint64_t after;             /* Reply when the worker has done so much. */
     int error;                  /* enum agilio_error. */
     const char *reason;
-    struct agl_flow *flow;      /* To put; then, to free. */
-    struct agl_flow *old;       /* Taken out of the table: to free. */
-    struct agl_flow *flushed;   /* Likewise, all of them, by 'next'. */
     uint32_t id;                /* Of the flow to delete. */
     uint32_t body_len;          /* Of the reply. */
     uint8_t *body;              /* NULL, or from agl_env_alloc(). */
+    struct agl_part parts[AGL_MAX_WORKERS];     /* By index of the worker. */
 };
 #define AGL_MAX_REQUESTS 1024   /* A power of two. */
 
@@ -53,17 +61,18 @@ struct agl_nic {
     uint64_t heartbeat;
     struct agl_nic_port ports[AGILIO_MAX_PORTS];
     struct agl_control control;
-    struct agl_worker worker;
+    struct agl_team team;
 };
 
 /* ## nic.c ## */
 
-/* Makes a NIC in 'region'.  'n_packets' buffers and 'n_tracker' entries are
- * its worker's.  Returns 0 or an enum agilio_error. */
+/* Makes a NIC in 'region', which says how many workers it has.  Each of them
+ * gets 'n_packets' buffers and 'n_tracker' entries.  Returns 0 or an enum
+ * agilio_error. */
 int agl_nic_create(struct agl_nic **, const struct agl_nic_ops *,
                    struct agl_region *region, uint32_t n_packets,
                    uint32_t n_tracker);
-/* The worker no longer runs, the ports are gone. */
+/* No worker runs any more, the ports are gone. */
 void agl_nic_destroy(struct agl_nic *);
 
 /* Adds a port on 'dev', which stays the caller's.  Returns 0 and '*id', or
@@ -77,10 +86,10 @@ struct agl_dev *agl_nic_port_del(struct agl_nic *, const char *name);
 int agl_nic_port_set(struct agl_nic *, uint32_t id, uint32_t what,
                      uint32_t flags, uint32_t mtu, const uint8_t mac[6],
                      const char **reason);
-/* Looks how the devices are, tells worker and host what has changed. */
+/* Looks how the devices are, tells workers and host what has changed. */
 void agl_nic_refresh_ports(struct agl_nic *);
 
-/* How many flows the worker has. */
+/* How many flows there are. */
 uint32_t agl_nic_n_flows(struct agl_nic *);
 
 /* A host has come (queue pairs and control rings start anew) or gone. */
@@ -93,9 +102,13 @@ bool agl_nic_host_is_broken(const struct agl_nic *);
 /* ## request.c ## */
 
 /* Does or posts what the request in 'r' asks, whose body is 'body', read in
- * full.  Sets r->error and r->reason, or r->after and the reply. */
+ * full.  Sets r->error and r->reason, or the reply and what it waits for. */
 void agl_request_start(struct agl_nic *, struct agl_request *,
                        struct agilio_reader *body);
+/* Whether all workers have done their part of it. */
+bool agl_request_is_done(const struct agl_nic *, const struct agl_request *);
+/* After that: sees how it went, sets r->error and r->reason. */
+void agl_request_end(struct agl_nic *, struct agl_request *);
 
 /* ## control.c ## */
 

@@ -60,12 +60,6 @@ struct session {
  * ## Workers ##
  * ## ------- ## */
 
-static struct agl_worker *
-get_worker(struct agl_nicd *nicd, uint32_t i OVS_UNUSED)
-{
-    return &nicd->nic->worker;
-}
-
 /* That worker is to have 'capture', NULL for none, at the port. */
 struct change {
     uint32_t port_id;
@@ -92,7 +86,8 @@ tell_workers(struct agl_nicd *nicd, const struct session *s, bool on)
             .capture = on ? &s->captures[i] : NULL,
         };
 
-        agl_worker_call(get_worker(nicd, i), apply_capture, &change);
+        agl_worker_call(nicd->nic->team.workers[i], apply_capture,
+                        &change);
     }
 }
 

@@ -2,8 +2,8 @@
 /*
  * nicd-commands.c - `ovs-appctl -t agilio-nicd nic/...'.
  *
- * Commands run in the control thread.  What they want to know of the worker
- * they have it tell by a call (agl_worker_call()).
+ * Commands run in the control thread.  What they want to know of the workers
+ * they have them tell by calls (agl_team_call()).
  */
 
 #include <config.h>
@@ -25,14 +25,16 @@ apply_fill(struct agl_worker *w, void *fill_)
 
     fill->n_flows = agl_flow_table_n_flows(w->table);
     fill->n_masks = agl_flow_table_n_masks(w->table);
-    fill->tracker_capacity = agl_tracker_capacity(w->tracker);
-    fill->n_free = w->pool.n_free;
+    fill->tracker_capacity += agl_tracker_capacity(w->tracker);
+    fill->n_packets += w->pool.n;
+    fill->n_free += w->pool.n_free;
 }
 
 void
 nicd_get_fill(struct agl_nicd *nicd, struct nicd_fill *fill)
 {
-    agl_worker_call(&nicd->nic->worker, apply_fill, fill);
+    *fill = (struct nicd_fill) { .n_flows = 0 };
+    agl_team_call(&nicd->nic->team, apply_fill, fill);
 }
 
 #define FOR_EACH_PORT(PORT, NIC) \
@@ -68,7 +70,7 @@ format_show(struct ds *ds, const struct agl_nicd *nicd,
     ds_put_format(ds, "  tracker: %"PRIu32" entries\n",
                   fill->tracker_capacity);
     ds_put_format(ds, "  packet buffers: %"PRIu32" free of %"PRIu32"\n",
-                  fill->n_free, nic->worker.pool.n);
+                  fill->n_free, fill->n_packets);
     FOR_EACH_PORT (port, nic) {
         ds_put_format(ds, "  port %s: id %#"PRIx32", %s, admin %s, link %s, "
                       "mtu %"PRIu32"\n",
@@ -104,8 +106,8 @@ put_tables(struct ds *ds, const struct agl_nic *nic,
     put_fill(&table, "flows", fill->n_flows, g->max_flows);
     put_fill(&table, "masks", fill->n_masks, g->max_masks);
     put_fill(&table, "tracker", -1, fill->tracker_capacity);
-    put_fill(&table, "packet_buffers", nic->worker.pool.n - fill->n_free,
-             nic->worker.pool.n);
+    put_fill(&table, "packet_buffers", fill->n_packets - fill->n_free,
+             fill->n_packets);
     agilio_table_put(ds, &table, "tables", style);
 }
 
@@ -199,42 +201,31 @@ nic_port_del(struct unixctl_conn *conn, int argc OVS_UNUSED,
     }
 }
 
-static uint64_t
-read_counter(const agilio_le64 *counter)
-{
-    return agilio_from_le64(agilio_load_relaxed(counter));
-}
-
-static const struct agilio_port_stats *
-port_stats(const struct agl_nic *nic, const struct agl_nic_port *port)
-{
-    return &nic->region->ports[port - nic->ports].stats;
-}
-
 static void
 format_stats(struct ds *ds, const struct agl_nic *nic)
 {
     for (int c = 0; c < AGILIO_N_COUNTERS; c++) {
         ds_put_format(ds, "%-20s %12"PRIu64"  %s\n", agilio_counter_name(c),
-                      read_counter(&nic->worker.counters[c]),
+                      agl_region_counter(nic->region, c),
                       agilio_counter_help(c));
     }
     FOR_EACH_PORT (port, nic) {
-        const struct agilio_port_stats *s = port_stats(nic, port);
+        struct agilio_port_stats s;
 
+        agl_region_port_stats(nic->region, port - nic->ports, &s);
         ds_put_format(ds, "port %s:\n"
                       "  rx packets %"PRIu64" bytes %"PRIu64
                       " dropped %"PRIu64" errors %"PRIu64"\n"
                       "  tx packets %"PRIu64" bytes %"PRIu64
                       " dropped %"PRIu64" errors %"PRIu64"\n", port->name,
-                      read_counter(&s->rx_packets),
-                      read_counter(&s->rx_bytes),
-                      read_counter(&s->rx_dropped),
-                      read_counter(&s->rx_errors),
-                      read_counter(&s->tx_packets),
-                      read_counter(&s->tx_bytes),
-                      read_counter(&s->tx_dropped),
-                      read_counter(&s->tx_errors));
+                      agilio_from_le64(s.rx_packets),
+                      agilio_from_le64(s.rx_bytes),
+                      agilio_from_le64(s.rx_dropped),
+                      agilio_from_le64(s.rx_errors),
+                      agilio_from_le64(s.tx_packets),
+                      agilio_from_le64(s.tx_bytes),
+                      agilio_from_le64(s.tx_dropped),
+                      agilio_from_le64(s.tx_errors));
     }
 }
 
@@ -247,7 +238,7 @@ put_stats(struct ds *ds, const struct agl_nic *nic,
     agilio_table_init(&table, AGILIO_TABLE_COUNTERS);
     for (int c = 0; c < AGILIO_N_COUNTERS; c++) {
         agilio_table_counter(&table, agilio_counter_name(c),
-                             read_counter(&nic->worker.counters[c]),
+                             agl_region_counter(nic->region, c),
                              agilio_counter_help(c));
     }
     agilio_table_put(ds, &table, "counters", style);
@@ -255,18 +246,19 @@ put_stats(struct ds *ds, const struct agl_nic *nic,
     agilio_table_init(&table, "port rx_packets rx_bytes rx_dropped rx_errors "
                       "tx_packets tx_bytes tx_dropped tx_errors");
     FOR_EACH_PORT (port, nic) {
-        const struct agilio_port_stats *s = port_stats(nic, port);
+        struct agilio_port_stats s;
 
+        agl_region_port_stats(nic->region, port - nic->ports, &s);
         table_add_row(&table);
         agilio_table_text(&table, port->name);
-        agilio_table_number(&table, read_counter(&s->rx_packets));
-        agilio_table_number(&table, read_counter(&s->rx_bytes));
-        agilio_table_number(&table, read_counter(&s->rx_dropped));
-        agilio_table_number(&table, read_counter(&s->rx_errors));
-        agilio_table_number(&table, read_counter(&s->tx_packets));
-        agilio_table_number(&table, read_counter(&s->tx_bytes));
-        agilio_table_number(&table, read_counter(&s->tx_dropped));
-        agilio_table_number(&table, read_counter(&s->tx_errors));
+        agilio_table_number(&table, agilio_from_le64(s.rx_packets));
+        agilio_table_number(&table, agilio_from_le64(s.rx_bytes));
+        agilio_table_number(&table, agilio_from_le64(s.rx_dropped));
+        agilio_table_number(&table, agilio_from_le64(s.rx_errors));
+        agilio_table_number(&table, agilio_from_le64(s.tx_packets));
+        agilio_table_number(&table, agilio_from_le64(s.tx_bytes));
+        agilio_table_number(&table, agilio_from_le64(s.tx_dropped));
+        agilio_table_number(&table, agilio_from_le64(s.tx_errors));
     }
     agilio_table_put(ds, &table, "ports", style);
 }

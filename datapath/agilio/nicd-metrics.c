@@ -69,8 +69,7 @@ put_counters(struct metrics *m, enum agilio_counter_kind kind,
         if (agilio_counter_kind(c) == kind) {
             ds_put_format(&m->ds, "%s{%s=\"%s\"} %"PRIu64"\n", name, label,
                           strncmp(s, prefix, len) ? s : s + len,
-                          agilio_from_le64(agilio_load_relaxed(
-                              &m->nicd->nic->worker.counters[c])));
+                          agl_region_counter(m->nicd->nic->region, c));
         }
     }
 }
@@ -138,14 +137,13 @@ put_ports(struct metrics *m)
     for (size_t c = 0; c < ARRAY_SIZE(port_counters); c++) {
         put_family(m, port_counters[c].name, port_counters[c].help);
         FOR_EACH_PORT (i, nic) {
-            const agilio_le64 *n = ALIGNED_CAST(
-                const agilio_le64 *,
-                (const char *) &nic->region->ports[i].stats
-                + port_counters[c].ofs);
+            struct agilio_port_stats stats;
+            agilio_le64 n;
 
+            agl_region_port_stats(nic->region, i, &stats);
+            memcpy(&n, (const char *) &stats + port_counters[c].ofs, sizeof n);
             put_port_sample(&m->ds, port_counters[c].name, &nic->ports[i]);
-            ds_put_format(&m->ds, "%"PRIu64"\n",
-                          agilio_from_le64(agilio_load_relaxed(n)));
+            ds_put_format(&m->ds, "%"PRIu64"\n", agilio_from_le64(n));
         }
     }
 }
@@ -174,7 +172,7 @@ put_tables(struct metrics *m)
               "Entries of the exact match flow tracker.",
               fill.tracker_capacity);
     put_gauge(m, "agilio_packet_buffers", "Packet buffers.",
-              nic->worker.pool.n);
+              fill.n_packets);
     put_gauge(m, "agilio_packet_buffers_free", "Packet buffers not in use.",
               fill.n_free);
 }

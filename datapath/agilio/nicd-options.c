@@ -34,6 +34,9 @@ usage(void)
            "  --max-masks=N           masks (default: 128)\n"
            "  --tracker-entries=N     exact match flows (default: 262144)\n"
            "  --packets=N             packet buffers (default: 4096)\n"
+           "  --workers=N             threads that carry packets, each with\n"
+           "                          a tracker and buffers (default: 1)\n"
+           "  --cpus=CPU[,CPU...]     binds each worker to a CPU\n"
            "  --dpdk=ARGUMENTS        for DPDK's environment (EAL)\n"
            "\nTypes of port:\n", program_name, program_name, ovs_rundir());
     for (size_t i = 0; agl_dev_classes[i]; i++) {
@@ -68,6 +71,25 @@ parse_number(const char *option, unsigned int min, unsigned int max)
     return n;
 }
 
+/* The CPUs of --cpus; returns how many. */
+static unsigned int
+parse_cpus(unsigned int cpus[AGL_MAX_WORKERS])
+{
+    char *list = xstrdup(optarg), *save = NULL;
+    unsigned int n = 0;
+
+    for (char *cpu = strtok_r(list, ",", &save); cpu;
+         cpu = strtok_r(NULL, ",", &save)) {
+        if (n == AGL_MAX_WORKERS || !str_to_uint(cpu, 10, &cpus[n])) {
+            ovs_fatal(0, "--cpus=%s: expected up to %d numbers, separated by "
+                      "commas", optarg, AGL_MAX_WORKERS);
+        }
+        n++;
+    }
+    free(list);
+    return n;
+}
+
 void
 nicd_parse_options(int argc, char *argv[], struct nicd_settings *s)
 {
@@ -78,6 +100,8 @@ nicd_parse_options(int argc, char *argv[], struct nicd_settings *s)
         OPT_MAX_MASKS,
         OPT_TRACKER_ENTRIES,
         OPT_PACKETS,
+        OPT_WORKERS,
+        OPT_CPUS,
         OPT_DPDK,
         OPT_UNIXCTL,
         VLOG_OPTION_ENUMS,
@@ -94,6 +118,8 @@ nicd_parse_options(int argc, char *argv[], struct nicd_settings *s)
         {"max-masks", required_argument, NULL, OPT_MAX_MASKS},
         {"tracker-entries", required_argument, NULL, OPT_TRACKER_ENTRIES},
         {"packets", required_argument, NULL, OPT_PACKETS},
+        {"workers", required_argument, NULL, OPT_WORKERS},
+        {"cpus", required_argument, NULL, OPT_CPUS},
         {"dpdk", required_argument, NULL, OPT_DPDK},
         {"unixctl", required_argument, NULL, OPT_UNIXCTL},
         {NULL, 0, NULL, 0},
@@ -107,6 +133,7 @@ nicd_parse_options(int argc, char *argv[], struct nicd_settings *s)
         .max_masks = 128,
         .tracker_entries = 262144,
         .packets = 4096,
+        .workers = 1,
     };
     while ((c = getopt_long(argc, argv, short_options, long_options,
                             NULL)) != -1) {
@@ -139,6 +166,12 @@ nicd_parse_options(int argc, char *argv[], struct nicd_settings *s)
         case OPT_PACKETS:
             s->packets = parse_number("packets", 256, 1u << 20);
             break;
+        case OPT_WORKERS:
+            s->workers = parse_number("workers", 1, AGL_MAX_WORKERS);
+            break;
+        case OPT_CPUS:
+            s->n_cpus = parse_cpus(s->cpus);
+            break;
         case OPT_DPDK:
             agl_dpdk_set_args(optarg);
             break;
@@ -149,6 +182,9 @@ nicd_parse_options(int argc, char *argv[], struct nicd_settings *s)
     free(short_options);
     if (optind != argc) {
         ovs_fatal(0, "no argument but options is taken; use --help for usage");
+    }
+    if (s->n_cpus && s->n_cpus != s->workers) {
+        ovs_fatal(0, "--cpus: %u CPUs for %u workers", s->n_cpus, s->workers);
     }
     if (!s->socket) {
         s->socket = xasprintf("%s/agilio-nic.sock", ovs_rundir());

@@ -3,7 +3,7 @@
  * nicd-trace.c - `ovs-appctl -t agilio-nicd nic/trace': what the NIC would do
  * with a frame.
  *
- * Runs in the control thread, which has the worker look the frame up by a call
+ * Runs in the control thread, which has the port's worker look it up by a call
  * (agl_worker_call()).  Nothing is sent, and nothing counted.
  */
 
@@ -18,8 +18,8 @@
 #include "unixctl.h"
 #include "util.h"
 
-/* What would become of a frame: asked of the worker, which looks it up (this
- * counts as a use of the tracker's entry) and does no more. */
+/* What would become of a frame: asked of the port's worker, which looks it up
+ * (this counts as a use of the tracker's entry) and does no more. */
 struct trace {
     struct agl_pkt *pkt;
     struct agilio_key key;
@@ -125,7 +125,7 @@ nic_trace(struct unixctl_conn *conn, int argc OVS_UNUSED,
 {
     struct agl_nicd *nicd = nicd_;
     struct ds ds = DS_EMPTY_INITIALIZER;
-    uint32_t port = AGILIO_PORT_NONE;
+    uint32_t port = AGILIO_PORT_NONE, owner;
     struct trace *trace;
 
     for (size_t i = 0; i < AGILIO_MAX_PORTS; i++) {
@@ -148,7 +148,9 @@ nic_trace(struct unixctl_conn *conn, int argc OVS_UNUSED,
     } else {
         trace->pkt->rx_port = port;
         trace->pkt->md.in_port = agilio_to_le32(port);
-        agl_worker_call(&nicd->nic->worker, apply_trace, trace);
+        owner = agl_port_owner(&nicd->nic->region->geometry,
+                               agilio_port_slot(port));
+        agl_worker_call(nicd->nic->team.workers[owner], apply_trace, trace);
         put_trace(&ds, trace);
         unixctl_command_reply(conn, ds_cstr(&ds));
         free(trace->pkt);

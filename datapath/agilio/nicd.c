@@ -2,12 +2,13 @@
 /*
  * nicd.c - agilio-nicd: the NIC as a program.
  *
- * Two threads.  The main thread is the control thread: it serves the host
- * (host/ivshmem.c, control.c), looks after the ports and answers `ovs-appctl
- * -t agilio-nicd nic/...'.  The worker thread carries packets and does nothing
- * else; it polls while there is traffic and sleeps on its devices when there
- * is none.  Each wakes the other by an eventfd, and only if it sleeps: the
- * sleeper says so, fences, and looks once more before it does.
+ * The main thread is the control thread: it serves the host (host/ivshmem.c,
+ * control.c), looks after the ports and answers `ovs-appctl -t agilio-nicd
+ * nic/...'.  Worker threads carry packets and do nothing else; they poll while
+ * there is traffic and sleep on their devices when there is none.  Each thread
+ * wakes another by its eventfd, and only if it sleeps: the sleeper says so,
+ * fences, and looks once more before it does.  The host's doorbell for packets
+ * is one for all workers: who hears it wakes the others.
  */
 
 #include <config.h>
@@ -25,6 +26,7 @@
 #include "fatal-signal.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
+#include "ovs-numa.h"
 #include "ovs-thread.h"
 #include "rtnetlink.h"
 #include "timeval.h"
@@ -43,6 +45,17 @@ static unixctl_cb_func nicd_exit;
 /* ## ----------- ##
  * ## Environment ##
  * ## ----------- ## */
+
+static int
+make_eventfd(void)
+{
+    int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+
+    if (fd < 0) {
+        ovs_fatal(errno, "cannot make an eventfd");
+    }
+    return fd;
+}
 
 static void
 ring_eventfd(int fd)
@@ -87,11 +100,11 @@ nicd_kick_host(void *nicd_, enum agilio_vector vector)
 }
 
 static void
-nicd_kick_worker(void *nicd_)
+nicd_kick_worker(void *nicd_, struct agl_worker *w)
 {
     struct agl_nicd *nicd = nicd_;
 
-    ring_eventfd(nicd->worker_fd);
+    ring_eventfd(nicd->worker_fds[w->index]);
 }
 
 static void
@@ -115,20 +128,32 @@ nicd_wait_worker(void *nicd_ OVS_UNUSED, struct agl_worker *w OVS_UNUSED)
  * ## Worker ##
  * ## ------ ## */
 
-/* Sleeps until a device, the host or the control thread has something. */
+/* The doorbell has rung, and this worker was the first to clear it. */
+static void
+pass_on(const struct agl_worker *w)
+{
+    for (uint32_t i = 0; i < w->team->n; i++) {
+        if (i != w->index) {
+            agl_worker_wake(w->team->workers[i]);
+        }
+    }
+}
+
+/* Sleeps until a device, the host or another thread has something. */
 static void
 worker_nap(struct agl_nicd *nicd, struct agl_worker *w)
 {
     struct pollfd fds[AGILIO_MAX_PORTS + 2];
+    int wake_fd = nicd->worker_fds[w->index];
     uint32_t i;
     nfds_t n = 0;
 
-    fds[n++] = (struct pollfd) { .fd = nicd->worker_fd, .events = POLLIN };
+    fds[n++] = (struct pollfd) { .fd = wake_fd, .events = POLLIN };
     fds[n++] = (struct pollfd) {
         .fd = nicd->pf->nic_fds[AGILIO_VECTOR_PACKETS], .events = POLLIN
     };
     for (i = 0; i < w->n_ports; i++) {
-        if (w->ports[i].id != AGILIO_PORT_NONE) {
+        if (w->ports[i].dev) {
             int fd = w->ports[i].dev->class->fd(w->ports[i].dev);
 
             if (fd < 0) {
@@ -139,22 +164,50 @@ worker_nap(struct agl_nicd *nicd, struct agl_worker *w)
     }
     if (agl_worker_sleep(w) && poll(fds, n, WORKER_NAP_MS) > 0) {
         if (fds[0].revents) {
-            clear_eventfd(nicd->worker_fd);
+            clear_eventfd(wake_fd);
         }
         if (fds[1].revents) {
             agl_function_clear(nicd->pf, AGILIO_VECTOR_PACKETS);
+            pass_on(w);
         }
     }
     agl_worker_awake(w);
 }
 
-static void *
-worker_main(void *nicd_)
+static void
+check_cpus(const struct nicd_settings *s)
 {
-    struct agl_nicd *nicd = nicd_;
-    struct agl_worker *w = &nicd->nic->worker;
+    if (s->n_cpus) {
+        ovs_numa_init();
+    }
+    for (unsigned int i = 0; i < s->n_cpus; i++) {
+        if (!ovs_numa_core_id_is_valid(s->cpus[i])) {
+            ovs_fatal(0, "--cpus: there is no CPU %u", s->cpus[i]);
+        }
+    }
+}
+
+static void
+bind_worker(const struct nicd_settings *s, uint32_t i)
+{
+    if (s->n_cpus) {
+        int error = ovs_numa_thread_setaffinity_core(s->cpus[i]);
+
+        if (error) {
+            VLOG_ERR("cannot bind worker %"PRIu32" to CPU %u (%s)", i,
+                     s->cpus[i], ovs_strerror(error));
+        }
+    }
+}
+
+static void *
+worker_main(void *w_)
+{
+    struct agl_worker *w = w_;
+    struct agl_nicd *nicd = w->ops->aux;
     int idle = 0;
 
+    bind_worker(nicd->settings, w->index);
     while (!agilio_load_acquire(&nicd->exiting)) {
         if (agl_worker_round(w)) {
             idle = 0;
@@ -165,6 +218,27 @@ worker_main(void *nicd_)
     }
     agl_worker_round(w);        /* Whatever was posted before that. */
     return NULL;
+}
+
+static void
+nicd_start_workers(struct agl_nicd *nicd, pthread_t threads[])
+{
+    const struct agl_team *team = &nicd->nic->team;
+
+    for (uint32_t i = 0; i < team->n; i++) {
+        threads[i] = ovs_thread_create("worker", worker_main,
+                                       team->workers[i]);
+    }
+}
+
+static void
+nicd_stop_workers(struct agl_nicd *nicd, const pthread_t threads[])
+{
+    agilio_store_release(&nicd->exiting, true);
+    for (uint32_t i = 0; i < nicd->nic->team.n; i++) {
+        ring_eventfd(nicd->worker_fds[i]);
+        xpthread_join(threads[i], NULL);
+    }
 }
 
 /* ## ----- ##
@@ -280,17 +354,16 @@ nicd_create(struct agl_nicd *nicd, const struct nicd_settings *s)
         .max_masks = s->max_masks,
         .max_meters = 4096,
         .max_bonds = 64,
-        .n_workers = 1,
+        .n_workers = s->workers,
         .control_granules = 16384,
         .packet_granules = 16384,
     };
     char *error;
 
     nicd->started = monotonic_ns();
-    nicd->worker_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    nicd->control_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (nicd->worker_fd < 0 || nicd->control_fd < 0) {
-        ovs_fatal(errno, "cannot make an eventfd");
+    nicd->control_fd = make_eventfd();
+    for (unsigned int i = 0; i < s->workers; i++) {
+        nicd->worker_fds[i] = make_eventfd();
     }
     nicd->ops = (struct agl_nic_ops) {
         .clock = nicd_clock,
@@ -396,11 +469,11 @@ int
 main(int argc, char *argv[])
 {
     struct nicd_settings settings;
-    struct agl_nicd nicd = { .nic = NULL };
+    struct agl_nicd nicd = { .settings = &settings };
     long long int refresh = 0;
     struct nln_notifier *links;
+    pthread_t threads[AGL_MAX_WORKERS];
     bool exiting = false;
-    pthread_t worker;
 
     set_program_name(argv[0]);
     ovs_cmdl_proctitle_init(argc, argv);
@@ -412,11 +485,12 @@ main(int argc, char *argv[])
         exit(EXIT_FAILURE);
     }
     unixctl_command_register("exit", "", 0, 0, nicd_exit, &exiting);
+    check_cpus(&settings);
     nicd_create(&nicd, &settings);
     nicd.captures = nicd_captures_create(&nicd, settings.socket);
     nicd_commands_init(&nicd);
     links = rtnetlink_notifier_create(nicd_link_changed, &refresh);
-    worker = ovs_thread_create("worker", worker_main, &nicd);
+    nicd_start_workers(&nicd, threads);
     nicd_add_ports(&nicd, &settings.ports);
     daemonize_complete();
     vlog_enable_async();
@@ -438,9 +512,7 @@ main(int argc, char *argv[])
 
     nicd_del_ports(&nicd);
     nicd_captures_destroy(nicd.captures);
-    agilio_store_release(&nicd.exiting, true);
-    ring_eventfd(nicd.worker_fd);
-    xpthread_join(worker, NULL);
+    nicd_stop_workers(&nicd, threads);
     rtnetlink_notifier_destroy(links);
     agl_nic_destroy(nicd.nic);
     fatal_signal_remove_file_to_unlink(nicd.pf->path);

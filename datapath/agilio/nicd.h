@@ -9,13 +9,16 @@
 
 struct unixctl_server;
 
+struct nicd_settings;
+
 struct agl_nicd {
+    const struct nicd_settings *settings;
     struct agl_nic *nic;
     struct agl_function *pf;
     struct nicd_captures *captures;
     struct unixctl_server *unixctl;
     struct agl_nic_ops ops;
-    int worker_fd;              /* Eventfd: wakes the worker. */
+    int worker_fds[AGL_MAX_WORKERS];    /* Eventfds: each wakes a worker. */
     int control_fd;             /* Eventfd: wakes the control thread. */
     bool control_asleep;
     bool exiting;
@@ -31,6 +34,9 @@ struct nicd_settings {
     unsigned int max_masks;
     unsigned int tracker_entries;
     unsigned int packets;
+    unsigned int workers;
+    unsigned int n_cpus;        /* 0: workers are not bound. */
+    unsigned int cpus[AGL_MAX_WORKERS];
 };
 
 /* Reads the command line; or does what it asks, and exits. */
@@ -43,13 +49,14 @@ char *nicd_port_add(struct agl_nicd *, const char *name, const char *device);
 /* Removes it.  False if there is no such port. */
 bool nicd_port_del(struct agl_nicd *, const char *name);
 
-/* What the worker has. */
+/* What the workers have. */
 struct nicd_fill {
-    uint32_t n_flows, n_masks, tracker_capacity;
-    uint32_t n_free;            /* Packet buffers. */
+    uint32_t n_flows, n_masks;  /* The same in each. */
+    uint32_t tracker_capacity;  /* Of all together. */
+    uint32_t n_packets, n_free; /* Packet buffers, likewise. */
 };
 
-/* Asks the worker, and waits for it. */
+/* Asks the workers, and waits for them. */
 void nicd_get_fill(struct agl_nicd *, struct nicd_fill *);
 
 /* nicd-capture.c: the frames of ports, for agilio-tcpdump.  'socket' is that

@@ -605,6 +605,19 @@ l2_len(const struct agl_pkt *pkt)
     return agl_is_vlan_type(type) ? AGL_ETH_LEN + AGL_VLAN_LEN : AGL_ETH_LEN;
 }
 
+/* To the worker that has the port, and looks at it as we would. */
+static void
+hand_over(struct agl_worker *w, const struct agl_port *port,
+          struct agl_pkt *pkt)
+{
+    struct agl_handover *h = w->team->handovers[w->index][port->owner];
+
+    if (!agl_handover_put(h, &w->pool, pkt, port->id)) {
+        add(&port->stats->tx_dropped, 1);
+        drop(w, pkt, AGILIO_COUNTER_DROP_WORKER_FULL);
+    }
+}
+
 void
 agl_pipeline_output(struct agl_run *run, uint32_t port_id, struct agl_pkt *pkt)
 {
@@ -615,6 +628,8 @@ agl_pipeline_output(struct agl_run *run, uint32_t port_id, struct agl_pkt *pkt)
 
     if (port_id == AGILIO_PORT_NONE || port->id != port_id) {
         drop(w, pkt, AGILIO_COUNTER_DROP_TX_GONE);
+    } else if (!port->dev) {
+        hand_over(w, port, pkt);
     } else if ((port->flags & up) != up) {
         add(&port->stats->tx_dropped, 1);
         drop(w, pkt, AGILIO_COUNTER_DROP_TX_DOWN);
@@ -633,6 +648,38 @@ agl_pipeline_output(struct agl_run *run, uint32_t port_id, struct agl_pkt *pkt)
     }
 }
 
+uint32_t
+agl_pipeline_take_over(struct agl_worker *w, uint32_t giver)
+{
+    struct agl_handover *h = w->team->handovers[giver][w->index];
+    uint32_t n = agl_handover_ready(h);
+
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t port_id;
+        struct agl_pkt *pkt = agl_handover_get(h, i, &port_id);
+
+        agl_pipeline_output(&w->run, port_id, pkt);
+    }
+    return n;
+}
+
+/* Has the others see what is handed over to them, and takes back the buffers
+ * of what they have done. */
+static void
+flush_handovers(struct agl_worker *w)
+{
+    for (uint32_t i = 0; i < w->team->n; i++) {
+        struct agl_handover *h = w->team->handovers[w->index][i];
+
+        if (h) {
+            agl_handover_reclaim(h, &w->pool);
+        }
+        if (h && agl_handover_publish(h)) {
+            agl_worker_wake(w->team->workers[i]);
+        }
+    }
+}
+
 void
 agl_pipeline_flush(struct agl_worker *w)
 {
@@ -643,6 +690,7 @@ agl_pipeline_flush(struct agl_worker *w)
             flush_port(w, &w->ports[i]);
         }
     }
+    flush_handovers(w);
     if (w->kick_host) {
         w->kick_host = false;
         w->ops->kick_host(w->ops->aux, AGILIO_VECTOR_PACKETS);

@@ -3,9 +3,11 @@
  * pipeline.h - the worker: everything that one packet-carrying thread owns.
  *
  * A worker polls its ports, keeps its own tracker and flow table, and writes
- * its own rows of counters.  Nothing in it is shared but the region and the
- * queue of calls, through which the control thread has things done at a burst
- * boundary (worker.c).  pipeline.c is the life of a packet.
+ * its own rows of counters.  Nothing in it is shared but the region, the
+ * meters, and the queue of calls, through which the control thread has things
+ * done at a burst boundary (worker.c).  A port has one owner; what another
+ * worker sends there goes to it through a handover, one for each pair of
+ * workers.  pipeline.c is the life of a packet.
  */
 
 #ifndef AGL_PIPELINE_H
@@ -14,10 +16,13 @@
 #include "action/program.h"
 #include "capture.h"
 #include "host/function.h"
+#include "pkt/handover.h"
 #include "pkt/parse.h"
 #include "port/port.h"
 #include "table/flow.h"
 #include "table/tracker.h"
+
+#define AGL_MAX_WORKERS 16
 
 struct agl_worker;
 
@@ -25,7 +30,8 @@ struct agl_worker;
 struct agl_nic_ops {
     uint64_t (*clock)(void *aux);       /* Monotonic, ns. */
     void (*kick_host)(void *aux, enum agilio_vector);
-    void (*kick_worker)(void *aux);     /* Wakes a worker that sleeps. */
+    /* Wakes a worker that sleeps.  Any thread. */
+    void (*kick_worker)(void *aux, struct agl_worker *);
     void (*kick_control)(void *aux);    /* Wakes the control thread. */
     void (*wait_worker)(void *aux, struct agl_worker *);
     void *aux;
@@ -36,9 +42,10 @@ struct agl_port {
     uint32_t id;                /* AGILIO_PORT_NONE: the slot is empty. */
     uint32_t flags;             /* AGILIO_PORT_*. */
     uint32_t mtu;
-    struct agl_dev *dev;
-    struct agl_qp *qp;
-    struct agilio_port_stats *stats;    /* In the region. */
+    uint32_t owner;             /* Index of the worker that has the port. */
+    struct agl_dev *dev;        /* NULL but for the owner. */
+    struct agl_qp *qp;          /* The owner's. */
+    struct agilio_port_stats *stats;    /* In the region, this worker's. */
     uint64_t driver_rx_errors;  /* Of 'dev', already counted in 'stats'. */
     struct agl_capture *capture;        /* NULL: nobody watches. */
     uint32_t n_tx;
@@ -60,8 +67,19 @@ struct agl_call {
 };
 #define AGL_MAX_CALLS 2048      /* Waiting at a time; a power of two. */
 
+/* The workers of a NIC, which outlive all that they do together. */
+struct agl_team {
+    uint32_t n;
+    struct agl_worker *workers[AGL_MAX_WORKERS];
+    struct agl_meters *meters;
+    /* [n][n], giver and taker; of one to itself there is none. */
+    struct agl_handover *handovers[AGL_MAX_WORKERS][AGL_MAX_WORKERS];
+};
+
 struct agl_worker {
     struct agl_run run;         /* First: programs give it back to us. */
+    uint32_t index;             /* In 'team'. */
+    const struct agl_team *team;
     struct agl_traversal *traversal;    /* Of the packet in 'run'. */
     const struct agl_nic_ops *ops;
     struct agl_pool pool;
@@ -96,12 +114,13 @@ struct agl_worker {
 
 /* ## worker.c ## */
 
-/* Makes a worker for row 'index' of the region.  Returns 0 or an enum
- * agilio_error. */
-int agl_worker_init(struct agl_worker *, const struct agl_nic_ops *,
-                    struct agl_region *, uint32_t index, uint32_t n_packets,
-                    uint32_t n_tracker);
-void agl_worker_destroy(struct agl_worker *);
+/* Makes the workers of 'region', each with 'n_packets' buffers and 'n_tracker'
+ * entries.  Returns 0 or an enum agilio_error. */
+int agl_team_init(struct agl_team *, const struct agl_nic_ops *,
+                  struct agl_region *, uint32_t n_packets,
+                  uint32_t n_tracker);
+/* None of them runs any more. */
+void agl_team_destroy(struct agl_team *);
 
 /* Control thread: has 'fn' called at the worker's next burst boundary.
  * Returns the number that 'done' reaches when it has been, or 0 if too many
@@ -110,13 +129,20 @@ uint64_t agl_worker_post(struct agl_worker *,
                          void (*fn)(struct agl_worker *, void *arg),
                          void *arg);
 bool agl_worker_has_done(const struct agl_worker *, uint64_t number);
+void agl_worker_wait(struct agl_worker *, uint64_t number);
 /* The same, and waits for it. */
 void agl_worker_call(struct agl_worker *,
                      void (*fn)(struct agl_worker *, void *arg), void *arg);
+/* The same for each worker, one after the other. */
+void agl_team_call(struct agl_team *,
+                   void (*fn)(struct agl_worker *, void *arg), void *arg);
 
-/* Worker thread: one round of calls, ports and host rings.  Returns how much
- * there was to do; 0 means that it may try to sleep. */
+/* Worker thread: one round of calls, ports, host rings and handovers.  Returns
+ * how much there was to do; 0 means that it may try to sleep. */
 uint32_t agl_worker_round(struct agl_worker *);
+
+/* Any thread, when it has published what 'w' may have slept through. */
+void agl_worker_wake(struct agl_worker *w);
 
 /* Worker thread, before it sleeps and after it woke.  Sleep is refused (false)
  * if something has come in the meantime. */
@@ -135,7 +161,10 @@ agl_worker_count(struct agl_worker *w, enum agilio_counter c)
 /* Carries a burst that 'port' received; a burst that the host sends to it. */
 uint32_t agl_pipeline_receive(struct agl_worker *, struct agl_port *port);
 uint32_t agl_pipeline_host_tx(struct agl_worker *, struct agl_port *port);
-/* Sends what the bursts queued, wakes the host if it is to be. */
+/* Sends what worker 'giver' has handed over; the number of packets, of which
+ * the caller says that they are done when all is flushed. */
+uint32_t agl_pipeline_take_over(struct agl_worker *, uint32_t giver);
+/* Sends what the bursts queued, wakes who is to be woken. */
 void agl_pipeline_flush(struct agl_worker *);
 /* struct agl_run's ways. */
 void agl_pipeline_output(struct agl_run *, uint32_t port_id, struct agl_pkt *);

@@ -3,8 +3,8 @@
  * request.c - what the host can ask of the NIC: one function for each message.
  *
  * control.c, in the control thread, gives us the requests; what they want of
- * the worker it does between two bursts, called or, where the host may ask for
- * much of it, posted.
+ * the workers these do between two bursts, called one after the other or,
+ * where the host may ask for much of it, posted to all.
  *
  * Nothing of a request is believed: readers are bounded, every value checked,
  * and every refusal has a reason.
@@ -88,7 +88,7 @@ handle_options(struct agl_nic *nic, struct agl_request *r,
         return refuse(r, AGILIO_E_INVAL, "max_vlans must be 0, 1 or 2");
     }
     if (!body->bad) {
-        agl_worker_call(&nic->worker, apply_options, &options);
+        agl_team_call(&nic->team, apply_options, &options);
     }
     return 0;
 }
@@ -116,24 +116,48 @@ handle_port_event(struct agl_nic *nic, struct agl_request *r,
     return refuse(r, AGILIO_E_INVAL, "this is an event, not a request");
 }
 
-/* Worker: puts r->flow in; afterwards r->flow is what has to be freed. */
+/* Has each worker do its part of 'r' when it gets there. */
 static void
-apply_flow_put(struct agl_worker *w, void *r_)
+post(struct agl_nic *nic, struct agl_request *r,
+     void (*fn)(struct agl_worker *, void *))
 {
-    struct agl_request *r = r_;
+    for (uint32_t i = 0; i < nic->team.n; i++) {
+        r->parts[i].after = agl_worker_post(nic->team.workers[i], fn, r);
+    }
+}
 
-    r->error = agl_flow_table_put(w->table, r->flow, &r->old);
-    if (r->error) {
-        r->reason = r->error == AGILIO_E_NOSPC ? "too many masks"
-                    : r->error == AGILIO_E_EXIST
-                    ? "another flow has the same match"
-                    : "no memory";
-        return;
+/* Worker: puts its flow in. */
+static void
+apply_flow_put(struct agl_worker *w, void *r)
+{
+    struct agl_part *part = &((struct agl_request *) r)->parts[w->index];
+
+    part->error = agl_flow_table_put(w->table, part->flow, &part->gone);
+    if (!part->error) {
+        if (!part->gone) {
+            memset(part->flow->stats, 0, sizeof *part->flow->stats);
+        }
+        part->put = part->flow;
+        part->flow = NULL;
     }
-    if (!r->old) {
-        memset(r->flow->stats, 0, sizeof *r->flow->stats);
+}
+
+/* A flow for each worker; the first is there.  False if out of memory. */
+static bool
+copy_flow(struct agl_nic *nic, struct agl_request *r)
+{
+    struct agl_flow *flow = r->parts[0].flow;
+
+    for (uint32_t i = 0; i < nic->team.n; i++) {
+        struct agl_part *part = &r->parts[i];
+
+        part->flow = i ? agl_flow_copy(flow) : flow;
+        if (!part->flow) {
+            return false;
+        }
+        part->flow->stats = &nic->team.workers[i]->flow_stats[flow->id];
     }
-    r->flow = NULL;
+    return true;
 }
 
 static int
@@ -141,24 +165,27 @@ handle_flow_put(struct agl_nic *nic, struct agl_request *r,
                 struct agilio_reader *body)
 {
     int error = agl_flow_create(body, nic->region->geometry.max_flows,
-                                &r->flow, &r->reason);
+                                &r->parts[0].flow, &r->reason);
 
-    if (!error) {
-        r->flow->stats = &nic->worker.flow_stats[r->flow->id];
-        r->after = agl_worker_post(&nic->worker, apply_flow_put, r);
+    if (error) {
+        return error;
     }
-    return error;
+    r->id = r->parts[0].flow->id;
+    if (!copy_flow(nic, r)) {
+        return refuse(r, AGILIO_E_NOBUFS, "no memory for the flow");
+    }
+    post(nic, r, apply_flow_put);
+    return 0;
 }
 
 static void
 apply_flow_del(struct agl_worker *w, void *r_)
 {
     struct agl_request *r = r_;
+    struct agl_part *part = &r->parts[w->index];
 
-    r->old = agl_flow_table_del(w->table, r->id);
-    if (!r->old) {
-        r->error = refuse(r, AGILIO_E_NOENT, "no such flow");
-    }
+    part->gone = agl_flow_table_del(w->table, r->id);
+    part->error = part->gone ? 0 : AGILIO_E_NOENT;
 }
 
 static int
@@ -170,39 +197,44 @@ handle_flow_del(struct agl_nic *nic, struct agl_request *r,
         return refuse(r, AGILIO_E_INVAL, "flow id out of range");
     }
     if (!body->bad) {
-        r->after = agl_worker_post(&nic->worker, apply_flow_del, r);
+        post(nic, r, apply_flow_del);
     }
     return 0;
 }
 
 static void
-apply_flow_flush(struct agl_worker *w, void *r_)
+apply_flow_flush(struct agl_worker *w, void *r)
 {
-    struct agl_request *r = r_;
+    struct agl_part *part = &((struct agl_request *) r)->parts[w->index];
     uint32_t id;
 
-    agl_meters_flush(w->run.meters);
     agl_bonds_flush(w->run.bonds);
     for (id = 0; agl_flow_table_n_flows(w->table); id++) {
         struct agl_flow *flow = agl_flow_table_del(w->table, id);
 
         if (flow) {
-            flow->next = r->flushed;
-            r->flushed = flow;
+            flow->next = part->gone;
+            part->gone = flow;
         }
     }
 }
 
+/* Meters go when no worker has a flow any more that may name them. */
 static int
 handle_flow_flush(struct agl_nic *nic, struct agl_request *r,
                   struct agilio_reader *body)
 {
     (void) body;
-    r->after = agl_worker_post(&nic->worker, apply_flow_flush, r);
+    agl_team_call(&nic->team, apply_flow_flush, r);
+    agl_meters_flush(nic->team.meters);
     return 0;
 }
 
-/* A page of the tracker, copied out by the worker. */
+/* A page of a tracker, copied out by its worker.  In the cursor the worker
+ * comes before the tracker's own. */
+#define CURSOR_BITS 28
+AGILIO_ASSERT(AGL_MAX_WORKERS <= 1 << (32 - CURSOR_BITS));
+
 struct dump {
     uint32_t cursor, n, max;
     struct agilio_tracker_entry *entries;
@@ -212,9 +244,17 @@ static void
 apply_tracker_dump(struct agl_worker *w, void *dump_)
 {
     struct dump *dump = dump_;
+    uint32_t cursor = dump->cursor & ((UINT32_C(1) << CURSOR_BITS) - 1);
 
-    dump->n = agl_tracker_dump(w->tracker, w->table, &dump->cursor,
-                               dump->entries, dump->max);
+    dump->n = agl_tracker_dump(w->tracker, w->table, &cursor, dump->entries,
+                               dump->max);
+    if (cursor) {
+        dump->cursor = w->index << CURSOR_BITS | cursor;
+    } else if (w->index + 1 < w->team->n) {
+        dump->cursor = (w->index + 1) << CURSOR_BITS;
+    } else {
+        dump->cursor = 0;
+    }
 }
 
 static int
@@ -226,10 +266,14 @@ handle_tracker_dump(struct agl_nic *nic, struct agl_request *r,
         .cursor = agilio_get_u32(body),
         .max = agilio_get_u32(body),
     };
+    uint32_t index = dump.cursor >> CURSOR_BITS;
     struct agilio_writer w;
 
     if (body->bad) {
         return 0;
+    }
+    if (index >= nic->team.n) {
+        return refuse(r, AGILIO_E_INVAL, "the cursor is not one of a dump");
     }
     if (dump.max > room / sizeof *dump.entries) {
         dump.max = room / sizeof *dump.entries;
@@ -239,7 +283,7 @@ handle_tracker_dump(struct agl_nic *nic, struct agl_request *r,
         return refuse(r, AGILIO_E_NOBUFS, "no memory");
     }
     dump.entries = (struct agilio_tracker_entry *) (void *) (r->body + 8);
-    agl_worker_call(&nic->worker, apply_tracker_dump, &dump);
+    agl_worker_call(nic->team.workers[index], apply_tracker_dump, &dump);
 
     w = (struct agilio_writer) { r->body, r->body + 8, false };
     agilio_put_u32(&w, dump.cursor);
@@ -249,11 +293,14 @@ handle_tracker_dump(struct agl_nic *nic, struct agl_request *r,
 }
 
 static void
-apply_meter_set(struct agl_worker *w, void *meter)
+apply_nothing(struct agl_worker *w, void *aux)
 {
-    agl_meters_set(w->run.meters, meter, w->now);
+    (void) w;
+    (void) aux;
 }
 
+/* Meters are all workers', and lock.  What was asked for before them comes
+ * before them all the same. */
 static int
 handle_meter_set(struct agl_nic *nic, struct agl_request *r,
                  struct agilio_reader *body)
@@ -263,9 +310,22 @@ handle_meter_set(struct agl_nic *nic, struct agl_request *r,
                                nic->region->geometry.max_meters, &r->reason);
 
     if (!error && !body->bad) {
-        agl_worker_call(&nic->worker, apply_meter_set, &meter);
+        agl_team_call(&nic->team, apply_nothing, NULL);
+        agl_meters_set(nic->team.meters, &meter,
+                       nic->ops->clock(nic->ops->aux));
     }
     return error;
+}
+
+static int
+handle_meter_del(struct agl_nic *nic, struct agl_request *r,
+                 struct agilio_reader *body)
+{
+    uint32_t id = agilio_get_u32(body);
+
+    agl_team_call(&nic->team, apply_nothing, NULL);
+    return (agl_meters_del(nic->team.meters, id) ? 0
+            : refuse(r, AGILIO_E_NOENT, "no such meter"));
 }
 
 static void
@@ -283,7 +343,7 @@ handle_bond_set(struct agl_nic *nic, struct agl_request *r,
                               &r->reason);
 
     if (!error && !body->bad) {
-        agl_worker_call(&nic->worker, apply_bond_set, &bond);
+        agl_team_call(&nic->team, apply_bond_set, &bond);
     }
     return error;
 }
@@ -293,24 +353,6 @@ struct deletion {
     uint32_t id;
     bool done;
 };
-
-static void
-apply_meter_del(struct agl_worker *w, void *d_)
-{
-    struct deletion *d = d_;
-
-    d->done = agl_meters_del(w->run.meters, d->id);
-}
-
-static int
-handle_meter_del(struct agl_nic *nic, struct agl_request *r,
-                 struct agilio_reader *body)
-{
-    struct deletion d = { .id = agilio_get_u32(body) };
-
-    agl_worker_call(&nic->worker, apply_meter_del, &d);
-    return d.done ? 0 : refuse(r, AGILIO_E_NOENT, "no such meter");
-}
 
 static void
 apply_bond_del(struct agl_worker *w, void *d_)
@@ -326,7 +368,7 @@ handle_bond_del(struct agl_nic *nic, struct agl_request *r,
 {
     struct deletion d = { .id = agilio_get_u32(body) };
 
-    agl_worker_call(&nic->worker, apply_bond_del, &d);
+    agl_team_call(&nic->team, apply_bond_del, &d);
     return d.done ? 0 : refuse(r, AGILIO_E_NOENT, "no such bond");
 }
 
@@ -358,7 +400,66 @@ agl_request_start(struct agl_nic *nic, struct agl_request *r,
             error = refuse(r, AGILIO_E_INVAL, "message is too short");
         }
     }
-    if (error) {                /* Else a worker may be writing r->error. */
-        r->error = error;
+    r->error = error;
+}
+
+bool
+agl_request_is_done(const struct agl_nic *nic, const struct agl_request *r)
+{
+    for (uint32_t i = 0; i < nic->team.n; i++) {
+        if (!agl_worker_has_done(nic->team.workers[i], r->parts[i].after)) {
+            return false;
+        }
     }
+    return true;
+}
+
+/* Why a worker could not put a flow. */
+static const char *
+put_reason(int error)
+{
+    return error == AGILIO_E_NOSPC ? "too many masks"
+           : error == AGILIO_E_EXIST ? "another flow has the same match"
+           : "no memory";
+}
+
+/* Worker: what it put is to go, unless that has happened since. */
+static void
+apply_undo(struct agl_worker *w, void *r_)
+{
+    struct agl_request *r = r_;
+    struct agl_part *part = &r->parts[w->index];
+    uint32_t generation = agl_flow_table_generation(w->table, r->id);
+
+    if (part->put
+        && agl_flow_table_get(w->table, r->id, generation) == part->put) {
+        part->put = agl_flow_table_del(w->table, r->id);
+        part->put->next = part->gone;
+        part->gone = part->put;
+    }
+}
+
+/* The workers' tables are alike, and so are their answers, unless only some of
+ * them find memory.  What not all could put nobody shall have; what some had
+ * to delete is gone. */
+void
+agl_request_end(struct agl_nic *nic, struct agl_request *r)
+{
+    bool deletes = agilio_from_le16(r->msg.type) == AGILIO_MSG_FLOW_DEL;
+    uint32_t n_failed = 0;
+    int error = 0;
+
+    for (uint32_t i = 0; i < nic->team.n; i++) {
+        if (r->parts[i].error) {
+            error = r->parts[i].error;
+            n_failed++;
+        }
+    }
+    if (!n_failed || (deletes && n_failed < nic->team.n)) {
+        return;
+    }
+    if (n_failed < nic->team.n) {
+        agl_team_call(&nic->team, apply_undo, r);
+    }
+    r->error = refuse(r, error, deletes ? "no such flow" : put_reason(error));
 }

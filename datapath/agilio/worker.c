@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * worker.c - the worker around the pipeline: its round, its calls, its sleep.
+ * worker.c - the workers around the pipeline: their round, calls and sleep.
  *
  * The control thread never touches what a worker owns; it posts calls, which
  * the worker makes between two bursts, in order.  'posted' and 'done' are the
@@ -15,47 +15,45 @@
 #include "table/hash.h"
 
 #define CALLS_AT_A_TIME 64
+#define CLOCK_LAG 1000000       /* ns that the clock told may be behind. */
 
-int
-agl_worker_init(struct agl_worker *w, const struct agl_nic_ops *ops,
-                struct agl_region *region, uint32_t index,
-                uint32_t n_packets, uint32_t n_tracker)
+/* ## -------- ##
+ * ## The team ##
+ * ## -------- ## */
+
+static int
+worker_init(struct agl_worker *w, struct agl_region *region,
+            uint32_t n_packets, uint32_t n_tracker)
 {
     const struct agl_geometry *g = &region->geometry;
-    void *memory;
 
-    memset(w, 0, sizeof *w);
-    memory = agl_env_alloc((size_t) n_packets * sizeof(struct agl_pkt));
+    w->memory = agl_env_alloc((size_t) n_packets * sizeof(struct agl_pkt));
     w->table = agl_flow_table_create(g->max_flows, g->max_masks);
     w->tracker = agl_tracker_create(n_tracker);
-    w->memory = memory;
-    w->run.meters = agl_meters_create(region->meters, g->max_meters);
     w->run.bonds = agl_bonds_create(region->bonds
-                                    + (size_t) index * g->max_bonds,
+                                    + (size_t) w->index * g->max_bonds,
                                     g->max_bonds);
-    if (!memory || !w->table || !w->tracker || !w->run.meters
-        || !w->run.bonds) {
-        agl_worker_destroy(w);
+    if (!w->memory || !w->table || !w->tracker || !w->run.bonds) {
         return AGILIO_E_NOBUFS;
     }
 
-    agl_pool_init(&w->pool, memory, n_packets);
+    agl_pool_init(&w->pool, w->memory, n_packets);
     w->run.pool = &w->pool;
+    w->run.meters = w->team->meters;
     w->run.output = agl_pipeline_output;
     w->run.recirc = agl_pipeline_recirc;
     w->run.sample = agl_pipeline_sample;
     w->run.drop = agl_pipeline_drop;
     w->run.random = agl_env_random() | 1;
-    w->ops = ops;
     w->options.max_vlans = 1;
     w->header = region->header;
-    w->counters = region->counters + (size_t) index * AGILIO_N_COUNTERS;
-    w->flow_stats = region->flows + (size_t) index * g->max_flows;
+    w->counters = region->counters + (size_t) w->index * AGILIO_COUNTER_ROW;
+    w->flow_stats = region->flows + (size_t) w->index * g->max_flows;
     return 0;
 }
 
-void
-agl_worker_destroy(struct agl_worker *w)
+static void
+worker_destroy(struct agl_worker *w)
 {
     if (w->tracker) {
         agl_tracker_destroy(w->tracker);
@@ -64,10 +62,77 @@ agl_worker_destroy(struct agl_worker *w)
         agl_flow_table_destroy(w->table);
     }
     agl_bonds_destroy(w->run.bonds);
-    agl_meters_destroy(w->run.meters);
     agl_env_free(w->memory);
-    memset(w, 0, sizeof *w);
+    agl_env_free(w);
 }
+
+static bool
+create_handovers(struct agl_team *team)
+{
+    for (uint32_t i = 0; i < team->n * team->n; i++) {
+        uint32_t giver = i / team->n, taker = i % team->n;
+
+        if (giver != taker) {
+            struct agl_handover *h = agl_env_alloc(sizeof *h);
+
+            team->handovers[giver][taker] = h;
+            if (!h) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+int
+agl_team_init(struct agl_team *team, const struct agl_nic_ops *ops,
+              struct agl_region *region, uint32_t n_packets,
+              uint32_t n_tracker)
+{
+    const struct agl_geometry *g = &region->geometry;
+    int error = 0;
+
+    memset(team, 0, sizeof *team);
+    if (g->n_workers > AGL_MAX_WORKERS) {
+        return AGILIO_E_INVAL;
+    }
+    team->meters = agl_meters_create(region->meters, g->max_meters);
+    while (!error && team->n < g->n_workers) {
+        struct agl_worker *w = agl_env_alloc(sizeof *w);
+
+        if (!w) {
+            break;
+        }
+        w->index = team->n;
+        w->team = team;
+        w->ops = ops;
+        team->workers[team->n++] = w;
+        error = worker_init(w, region, n_packets, n_tracker);
+    }
+    if (error || team->n < g->n_workers || !team->meters
+        || !create_handovers(team)) {
+        agl_team_destroy(team);
+        return AGILIO_E_NOBUFS;
+    }
+    return 0;
+}
+
+void
+agl_team_destroy(struct agl_team *team)
+{
+    for (uint32_t i = 0; i < team->n; i++) {
+        for (uint32_t j = 0; j < team->n; j++) {
+            agl_env_free(team->handovers[i][j]);
+        }
+        worker_destroy(team->workers[i]);
+    }
+    agl_meters_destroy(team->meters);
+    memset(team, 0, sizeof *team);
+}
+
+/* ## ----- ##
+ * ## Calls ##
+ * ## ----- ## */
 
 uint64_t
 agl_worker_post(struct agl_worker *w,
@@ -81,11 +146,7 @@ agl_worker_post(struct agl_worker *w,
     }
     w->calls[n % AGL_MAX_CALLS] = (struct agl_call) { fn, arg };
     agilio_store_release(&w->posted, n + 1);
-    agilio_fence();             /* Pairs with agl_worker_sleep(). */
-    if (agilio_load_relaxed(&w->asleep)) {
-        agilio_store_relaxed(&w->asleep, false);        /* Once is enough. */
-        w->ops->kick_worker(w->ops->aux);
-    }
+    agl_worker_wake(w);
     return n + 1;
 }
 
@@ -93,6 +154,14 @@ bool
 agl_worker_has_done(const struct agl_worker *w, uint64_t number)
 {
     return agilio_load_acquire(&w->done) >= number;
+}
+
+void
+agl_worker_wait(struct agl_worker *w, uint64_t number)
+{
+    while (!agl_worker_has_done(w, number)) {
+        w->ops->wait_worker(w->ops->aux, w);
+    }
 }
 
 void
@@ -104,8 +173,15 @@ agl_worker_call(struct agl_worker *w,
     while (!(number = agl_worker_post(w, fn, arg))) {
         w->ops->wait_worker(w->ops->aux, w);
     }
-    while (!agl_worker_has_done(w, number)) {
-        w->ops->wait_worker(w->ops->aux, w);
+    agl_worker_wait(w, number);
+}
+
+void
+agl_team_call(struct agl_team *team,
+              void (*fn)(struct agl_worker *, void *arg), void *arg)
+{
+    for (uint32_t i = 0; i < team->n; i++) {
+        agl_worker_call(team->workers[i], fn, arg);
     }
 }
 
@@ -133,6 +209,10 @@ make_calls(struct agl_worker *w)
     return n;
 }
 
+/* ## --------- ##
+ * ## The round ##
+ * ## --------- ## */
+
 /* Now and then, when nothing is in flight: once in 100 ms of NIC time. */
 static void
 upkeep(struct agl_worker *w)
@@ -143,30 +223,74 @@ upkeep(struct agl_worker *w)
     }
 }
 
-uint32_t
-agl_worker_round(struct agl_worker *w)
+/* Reads the clock, and publishes it.  The region's is one line for all: the
+ * first worker writes it, and who finds that it lags, since that one sleeps or
+ * hangs. */
+static void
+read_clock(struct agl_worker *w)
 {
-    uint32_t i, n;
+    uint64_t published = agilio_from_le64(
+        agilio_load_relaxed(&w->header->clock));
 
     w->now = w->ops->clock(w->ops->aux);
     w->run.now = w->now;
-    agilio_store_relaxed(&w->header->clock, agilio_to_le64(w->now));
+    if (!w->index || (w->now > published && w->now - published > CLOCK_LAG)) {
+        agilio_store_relaxed(&w->header->clock, agilio_to_le64(w->now));
+    }
+}
 
+static uint32_t
+poll_port(struct agl_worker *w, struct agl_port *port)
+{
+    uint32_t n = agl_pipeline_receive(w, port) + agl_pipeline_host_tx(w, port);
+
+    if (port->qp->to_host.broken || port->qp->from_host.broken) {
+        agilio_store_relaxed(&w->host_broken, true);
+    }
+    return n;
+}
+
+uint32_t
+agl_worker_round(struct agl_worker *w)
+{
+    uint32_t n_taken[AGL_MAX_WORKERS] = { 0 };
+    uint32_t i, n;
+
+    read_clock(w);
     n = make_calls(w);
     for (i = 0; i < w->n_ports; i++) {
-        struct agl_port *port = &w->ports[i];
-
-        if (port->id != AGILIO_PORT_NONE) {
-            n += agl_pipeline_receive(w, port);
-            n += agl_pipeline_host_tx(w, port);
-            if (port->qp->to_host.broken || port->qp->from_host.broken) {
-                agilio_store_relaxed(&w->host_broken, true);
-            }
+        if (w->ports[i].dev) {
+            n += poll_port(w, &w->ports[i]);
+        }
+    }
+    for (i = 0; i < w->team->n; i++) {
+        if (i != w->index) {
+            n_taken[i] = agl_pipeline_take_over(w, i);
+            n += n_taken[i];
         }
     }
     agl_pipeline_flush(w);
+    for (i = 0; i < w->team->n; i++) {
+        if (n_taken[i]) {
+            agl_handover_done(w->team->handovers[i][w->index], n_taken[i]);
+        }
+    }
     upkeep(w);
     return n;
+}
+
+/* ## ----- ##
+ * ## Sleep ##
+ * ## ----- ## */
+
+void
+agl_worker_wake(struct agl_worker *w)
+{
+    agilio_fence();             /* Pairs with agl_worker_sleep(). */
+    if (agilio_load_relaxed(&w->asleep)) {
+        agilio_store_relaxed(&w->asleep, false);        /* Once is enough. */
+        w->ops->kick_worker(w->ops->aux, w);
+    }
 }
 
 bool
@@ -176,12 +300,16 @@ agl_worker_sleep(struct agl_worker *w)
     bool may;
 
     agilio_store_relaxed(&w->asleep, true);
-    agilio_fence();             /* Pairs with agl_worker_post(). */
+    agilio_fence();             /* Pairs with agl_worker_wake(). */
     may = agilio_load_acquire(&w->posted) == w->done;
     for (i = 0; i < w->n_ports; i++) {
-        if (w->ports[i].id != AGILIO_PORT_NONE) {
+        if (w->ports[i].dev) {
             may &= agilio_ring_sleep(&w->ports[i].qp->from_host);
         }
+    }
+    for (i = 0; i < w->team->n; i++) {
+        may &= (i == w->index
+                || !agl_handover_ready(w->team->handovers[i][w->index]));
     }
     return may;
 }
@@ -193,7 +321,7 @@ agl_worker_awake(struct agl_worker *w)
 
     agilio_store_relaxed(&w->asleep, false);
     for (i = 0; i < w->n_ports; i++) {
-        if (w->ports[i].id != AGILIO_PORT_NONE) {
+        if (w->ports[i].dev) {
             agilio_ring_awake(&w->ports[i].qp->from_host);
         }
     }

@@ -107,8 +107,9 @@ struct agk_nic {
 	/* Geometry, checked. */
 	struct agilio_port *ports;
 	u32 n_ports;
-	agilio_le64 *counters;
-	struct agilio_flow_stats *flows;
+	struct agilio_port_stats *port_stats;	/* A row for each worker, */
+	agilio_le64 *counters;			/* likewise, */
+	struct agilio_flow_stats *flows;	/* likewise. */
 	u32 max_flows;
 	u32 n_workers;
 	struct agilio_qp *qps;

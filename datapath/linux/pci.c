@@ -102,13 +102,17 @@ static int read_geometry(struct agk_nic *nic)
 	nic->qps = agk_region_at(nic, region->qps_ofs, nic->n_qps,
 				 sizeof(struct agilio_qp));
 	nic->counters = agk_region_at(nic, region->counters_ofs,
-				      (u64)nic->n_workers * AGILIO_N_COUNTERS,
+				      (u64)nic->n_workers * AGILIO_COUNTER_ROW,
 				      sizeof(agilio_le64));
-	if (!nic->ports || !nic->flows || !nic->qps || !nic->counters ||
+	nic->port_stats = agk_region_at(nic, region->port_stats_ofs,
+					(u64)nic->n_workers * nic->n_ports,
+					sizeof(struct agilio_port_stats));
+	if (!nic->ports || !nic->port_stats || !nic->flows || !nic->qps ||
+	    !nic->counters ||
 	    nic->n_ports > AGILIO_MAX_PORTS ||
 	    !nic->n_workers || nic->n_workers > MAX_WORKERS ||
 	    nic->n_qps > AGILIO_MAX_PORTS ||
-	    agilio_from_le32(region->n_counters) != AGILIO_N_COUNTERS) {
+	    agilio_from_le32(region->n_counters) != AGILIO_COUNTER_ROW) {
 		dev_err(&nic->pdev->dev, "the region makes no sense\n");
 		return -EPROTO;
 	}

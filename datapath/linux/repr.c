@@ -120,16 +120,24 @@ static int set_mac(struct net_device *dev, void *address)
 static void get_stats64(struct net_device *dev, struct rtnl_link_stats64 *s)
 {
 	const struct agk_repr *r = netdev_priv(dev);
-	const struct agilio_port_stats *p = &r->entry->stats;
+	const struct agk_nic *nic = r->nic;
+	const struct agilio_port_stats *p =
+		&nic->port_stats[r->entry - nic->ports];
+	u32 w;
 
-	s->rx_packets = agilio_from_le64(agilio_load_relaxed(&p->rx_packets));
-	s->rx_bytes = agilio_from_le64(agilio_load_relaxed(&p->rx_bytes));
-	s->rx_dropped = agilio_from_le64(agilio_load_relaxed(&p->rx_dropped));
-	s->rx_errors = agilio_from_le64(agilio_load_relaxed(&p->rx_errors));
-	s->tx_packets = agilio_from_le64(agilio_load_relaxed(&p->tx_packets));
-	s->tx_bytes = agilio_from_le64(agilio_load_relaxed(&p->tx_bytes));
-	s->tx_dropped = agilio_from_le64(agilio_load_relaxed(&p->tx_dropped));
-	s->tx_errors = agilio_from_le64(agilio_load_relaxed(&p->tx_errors));
+	for (w = 0; w < nic->n_workers; w++, p += nic->n_ports) {
+#define ADD(MEMBER) \
+		s->MEMBER += agilio_from_le64(agilio_load_relaxed(&p->MEMBER))
+		ADD(rx_packets);
+		ADD(rx_bytes);
+		ADD(rx_dropped);
+		ADD(rx_errors);
+		ADD(tx_packets);
+		ADD(tx_bytes);
+		ADD(tx_dropped);
+		ADD(tx_errors);
+#undef ADD
+	}
 }
 
 static int phys_port_name(struct net_device *dev, char *name, size_t len)
@@ -193,7 +201,7 @@ static void get_ethtool_stats(struct net_device *dev,
 		*data = 0;
 		for (w = 0; w < nic->n_workers; w++)
 			*data += agilio_from_le64(agilio_load_relaxed(
-				&nic->counters[w * AGILIO_N_COUNTERS + i]));
+				&nic->counters[w * AGILIO_COUNTER_ROW + i]));
 	}
 }
 

@@ -14,7 +14,9 @@
  *     +--------------------------+ control[0].ring_ofs ...
  *     | control rings            |  host to NIC, NIC to host         (PF only)
  *     +--------------------------+ ports_ofs
- *     | struct agilio_port[]     |  what ports there are, their counters
+ *     | struct agilio_port[]     |  what ports there are
+ *     +--------------------------+ port_stats_ofs
+ *     | struct agilio_port_stats |  one row of n_ports per worker
  *     +--------------------------+ counters_ofs
  *     | agilio_le64[]            |  AGILIO_COUNTERS, one row per worker
  *     +--------------------------+ flows_ofs
@@ -24,7 +26,7 @@
  *     +--------------------------+ bonds_ofs
  *     | struct agilio_bond_stats |  one row of max_bonds per worker  (PF only)
  *     +--------------------------+ qps_ofs
- *     | struct agilio_qp[]       |  one queue pair per port and worker
+ *     | struct agilio_qp[]       |  one queue pair per port
  *     +--------------------------+
  *     | packet rings             |
  *     +--------------------------+ region_size
@@ -46,8 +48,8 @@
  * ## ------- ## */
 
 #define AGILIO_MAGIC UINT64_C(0x31304f494c494741)       /* "AGILIO01" */
-#define AGILIO_ABI_MIN 2
-#define AGILIO_ABI_MAX 2
+#define AGILIO_ABI_MIN 3
+#define AGILIO_ABI_MAX 3
 
 /* Feature bits; what both sides have is negotiated in HELLO. */
 #define AGILIO_F_TRACE (UINT64_C(1) << 0)               /* TRACKER_DUMP. */
@@ -99,7 +101,7 @@ struct agilio_region {
     agilio_le64 flows_ofs;
     agilio_le64 qps_ofs;
     agilio_le32 n_ports;        /* Entries at ports_ofs. */
-    agilio_le32 n_counters;     /* Per worker; >= what we know, or less. */
+    agilio_le32 n_counters;     /* Of a row; >= what we know, or less. */
     agilio_le32 max_flows;      /* Flow ids run from 0 to max_flows - 1. */
     agilio_le32 n_workers;
     agilio_le32 n_qps;
@@ -117,7 +119,8 @@ struct agilio_region {
     agilio_le32 port_seq;       /* Changes whenever a port's entry does. */
     agilio_le64 clock;          /* NIC time, ns since it started. */
     agilio_le64 heartbeat;      /* Rises while the control thread lives. */
-    uint8_t pad3[40];
+    agilio_le64 port_stats_ofs; /* Constant, as on line 1. */
+    uint8_t pad3[32];
 
     /* Written by the host. */
     agilio_le64 host_epoch;     /* As in its last HELLO; 0 = no host. */
@@ -164,7 +167,8 @@ agilio_port_id(uint32_t slot, uint32_t incarnation)
 #define AGILIO_PORT_ADMIN_UP (1u << 0)  /* The host wants it up. */
 #define AGILIO_PORT_LINK_UP (1u << 1)   /* There is carrier. */
 
-/* Written by the worker that owns the port's queue; host: read only. */
+/* One per port slot and worker, written by the worker.  The host sums the
+ * workers' rows. */
 struct agilio_port_stats {
     agilio_le64 rx_packets;
     agilio_le64 rx_bytes;
@@ -186,16 +190,14 @@ struct agilio_port {
     uint8_t mac[6];
     uint8_t pad0[6];
     char name[AGILIO_PORT_NAME_LEN];    /* Null-padded and -terminated. */
-    struct agilio_port_stats stats;
 };
-AGILIO_ASSERT_SIZE(struct agilio_port, 128);
-AGILIO_ASSERT_OFFSET(struct agilio_port, stats, 64);
+AGILIO_ASSERT_SIZE(struct agilio_port, 64);
 
 /* A queue pair carries packets between one port and the host: what the port
  * received and the NIC could not finish, and what the host sends. */
 struct agilio_qp {
     agilio_le32 port_slot;
-    agilio_le32 worker;
+    agilio_le32 worker;         /* That owns the port. */
     struct agilio_ring_place to_host;
     struct agilio_ring_place from_host;
     uint8_t pad[8];
@@ -903,7 +905,8 @@ AGILIO_ASSERT_SIZE(struct agilio_action_set_nd_ext, 16);
     COUNTER(DROP_TX_FULL, DROP, "the output port's queue is full")           \
     COUNTER(DROP_TX_ERROR, DROP, "the output port's device refused it")      \
     COUNTER(DROP_NO_BUFFER, DROP, "no buffer for the copies its flow makes") \
-    COUNTER(DROP_HOST_BAD, DROP, "malformed record from the host")
+    COUNTER(DROP_HOST_BAD, DROP, "malformed record from the host")           \
+    COUNTER(DROP_WORKER_FULL, DROP, "the output port's worker is behind")
 
 enum agilio_counter {
 #define AGILIO_COUNTER(ENUM, KIND, HELP) AGILIO_COUNTER_##ENUM,
@@ -911,5 +914,8 @@ enum agilio_counter {
 #undef AGILIO_COUNTER
     AGILIO_N_COUNTERS
 };
+
+/* Counters of a worker's row: it shares no cache line with another one's. */
+#define AGILIO_COUNTER_ROW AGILIO_ROUND_UP(AGILIO_N_COUNTERS, 8)
 
 #endif /* agilio/abi.h */

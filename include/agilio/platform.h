@@ -99,6 +99,13 @@ AGILIO_WIRE_TYPE(be64, 64, AGILIO_BE64__)
 #define agilio_fence() __atomic_thread_fence(__ATOMIC_SEQ_CST)
 #endif
 
+/* In a loop that waits for another thread, which will not be long. */
+#ifdef __x86_64__
+#define agilio_relax() __builtin_ia32_pause()
+#else
+#define agilio_relax() agilio_fence()
+#endif
+
 #define AGILIO_ASSERT(EXPR) _Static_assert(EXPR, #EXPR)
 #define AGILIO_ASSERT_SIZE(TYPE, SIZE) \
     _Static_assert(sizeof(TYPE) == (SIZE), "size of " #TYPE)

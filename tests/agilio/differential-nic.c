@@ -283,14 +283,14 @@ diff_nic_receive(uint32_t port, const struct diff_frame *frame,
                  struct diff_fate *fate, const struct diff_given **givenp)
 {
     static struct diff_given given[DIFF_MAX_GIVEN];
-    const struct agl_pool *pool = &nic.nic->worker.pool;
+    const struct agl_pool *pool = &nic.nic->team.workers[0]->pool;
 
     collect(fate);
     fate->n = fate->n_bytes = 0;
     fate->full = false;
     nic.clock = diff_now * 1000;
     CHECK(inproc_inject(&nic, port, frame->bytes, frame->len));
-    agl_worker_round(&nic.nic->worker);
+    agl_worker_round(nic.nic->team.workers[0]);
     collect(fate);
     *givenp = given;
 

@@ -123,7 +123,14 @@ ops_kick_host(void *n, enum agilio_vector vector)
 }
 
 static void
-ops_nothing(void *n)
+ops_kick_worker(void *n, struct agl_worker *w)
+{
+    (void) w;
+    ((struct inproc *) n)->n_wakes++;
+}
+
+static void
+ops_kick_control(void *n)
 {
     (void) n;
 }
@@ -173,14 +180,15 @@ inproc_start(struct inproc *n, const struct agl_geometry *geometry,
     n->ops = (struct agl_nic_ops) {
         .clock = ops_clock,
         .kick_host = ops_kick_host,
-        .kick_worker = ops_nothing,
-        .kick_control = ops_nothing,
+        .kick_worker = ops_kick_worker,
+        .kick_control = ops_kick_control,
         .wait_worker = ops_wait_worker,
         .aux = n,
     };
     n->clock = 1000;
     n->session = 0;
     n->n_devs = n_devs;
+    n->n_wakes = 0;
     memset(n->n_kicks, 0, sizeof n->n_kicks);
     agl_region_init(&n->region, geometry, base, n->qps, 1);
     must(!agl_nic_create(&n->nic, &n->ops, &n->region, n_packets, n_tracker),
@@ -190,19 +198,32 @@ inproc_start(struct inproc *n, const struct agl_geometry *geometry,
     }
 }
 
+/* A round of each worker. */
+static void
+go_round(struct inproc *n)
+{
+    for (uint32_t i = 0; i < n->nic->team.n; i++) {
+        agl_worker_round(n->nic->team.workers[i]);
+    }
+}
+
 void
 inproc_stop(struct inproc *n)
 {
-    const struct agl_pool *pool = &n->nic->worker.pool;
-
     for (uint32_t i = 0; i < n->n_devs; i++) {
         char name[3];
 
         port_name(name, i);
         agl_nic_port_del(n->nic, name);
     }
-    must(pool->n_free == pool->n, "a packet's buffer is lost");
-    must(!pool->n_reserved, "buffers are still reserved");
+    go_round(n);                /* What one has, */
+    go_round(n);                /* the other gets back. */
+    for (uint32_t i = 0; i < n->nic->team.n; i++) {
+        const struct agl_pool *pool = &n->nic->team.workers[i]->pool;
+
+        must(pool->n_free == pool->n, "a packet's buffer is lost");
+        must(!pool->n_reserved, "buffers are still reserved");
+    }
     agl_nic_destroy(n->nic);
     agl_env_free(n->region.base);
 }
@@ -212,7 +233,7 @@ inproc_settle(struct inproc *n)
 {
     for (int i = 0; i < 4; i++) {
         agl_control_run(n->nic);
-        agl_worker_round(&n->nic->worker);
+        go_round(n);
     }
     agl_control_run(n->nic);
 }
@@ -244,7 +265,7 @@ inproc_clear_tx(struct inproc *n)
 uint64_t
 inproc_counter(const struct inproc *n, enum agilio_counter c)
 {
-    return agilio_from_le64(n->region.counters[c]);
+    return agl_region_counter(&n->region, c);
 }
 
 /* ## ---- ##

@@ -53,6 +53,7 @@ struct inproc {
     struct agl_nic_ops ops;
     uint64_t clock;             /* The NIC's; the test moves it. */
     uint32_t n_kicks[AGILIO_N_VECTORS]; /* Doorbells of the host, rung. */
+    uint32_t n_wakes;           /* How often workers were woken. */
 
     uint32_t n_devs;            /* Port "pI" is device I. */
     uint32_t ids[INPROC_MAX_DEVS];

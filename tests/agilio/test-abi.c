@@ -75,7 +75,8 @@ static const struct row rows[] = {
     M(region, port_seq, 196, 4),
     M(region, clock, 200, 8),
     M(region, heartbeat, 208, 8),
-    M(region, pad3, 216, 40),
+    M(region, port_stats_ofs, 216, 8),
+    M(region, pad3, 224, 32),
     M(region, host_epoch, 256, 8),
     M(region, pad4, 264, 56),
 
@@ -89,7 +90,7 @@ static const struct row rows[] = {
     M(port_stats, tx_dropped, 48, 8),
     M(port_stats, tx_errors, 56, 8),
 
-    S(port, 128, 8),
+    S(port, 64, 4),
     M(port, seq, 0, 4),
     M(port, id, 4, 4),
     M(port, flags, 8, 4),
@@ -98,7 +99,6 @@ static const struct row rows[] = {
     M(port, mac, 20, 6),
     M(port, pad0, 26, 6),
     M(port, name, 32, 32),
-    M(port, stats, 64, 64),
 
     S(qp, 64, 8),
     M(qp, port_slot, 0, 4),
@@ -495,7 +495,8 @@ test_cache_lines(void)
     CHECK(offsetof(struct agilio_region, state) % AGILIO_CACHE_LINE == 0);
     CHECK(offsetof(struct agilio_region, host_epoch) % AGILIO_CACHE_LINE == 0);
     CHECK(sizeof(struct agilio_region) % AGILIO_CACHE_LINE == 0);
-    CHECK(offsetof(struct agilio_port, stats) % AGILIO_CACHE_LINE == 0);
+    CHECK(AGILIO_COUNTER_ROW * 8 % AGILIO_CACHE_LINE == 0);
+    CHECK(AGILIO_COUNTER_ROW == 32);
     CHECK(sizeof(struct agilio_port) % AGILIO_CACHE_LINE == 0);
     CHECK(AGILIO_GRANULE == 64 && AGILIO_CACHE_LINE == 64);
 }
@@ -557,8 +558,8 @@ static void
 test_constants(void)
 {
     static const struct number constants[] = {
-        N(ABI_MIN, 2),
-        N(ABI_MAX, 2),
+        N(ABI_MIN, 3),
+        N(ABI_MAX, 3),
         N(F_TRACE, 1),
         N(FEATURES, 1),
         N(FUNCTION_PF, 1),
@@ -738,7 +739,8 @@ test_counters(void)
         N(COUNTER_DROP_TX_ERROR, 26),
         N(COUNTER_DROP_NO_BUFFER, 27),
         N(COUNTER_DROP_HOST_BAD, 28),
-        N(N_COUNTERS, 29),
+        N(COUNTER_DROP_WORKER_FULL, 29),
+        N(N_COUNTERS, 30),
     };
 
     check_enum(counters, AGILIO_ARRAY_SIZE(counters));

@@ -35,7 +35,7 @@ start(uint32_t snaplen, uint32_t directions)
             &clients[i], &captures[i].shared->ring,
             memory + i * stride + sizeof(struct agilio_capture_ring),
             N_GRANULES);
-        sim.nic->worker.ports[i].capture = &captures[i];
+        sim.nic->team.workers[0]->ports[i].capture = &captures[i];
     }
 }
 
@@ -249,7 +249,7 @@ test_hostile(void)
     inproc_settle(&sim);
     CHECK(is_empty(IN));
     CHECK(sim.devs[OUT].n_tx == 3);
-    CHECK(!sim.nic->worker.host_broken);
+    CHECK(!sim.nic->team.workers[0]->host_broken);
     inproc_stop(&sim);
 }
 
@@ -261,9 +261,9 @@ test_port_gone(void)
 
     start(20, BOTH);
     CHECK(agl_nic_port_del(sim.nic, "p0") == &sim.devs[IN].up);
-    CHECK(!sim.nic->worker.ports[IN].capture);
+    CHECK(!sim.nic->team.workers[0]->ports[IN].capture);
     CHECK(!agl_nic_port_add(sim.nic, "p0", &sim.devs[IN].up, &id));
-    CHECK(!sim.nic->worker.ports[IN].capture);
+    CHECK(!sim.nic->team.workers[0]->ports[IN].capture);
     inproc_stop(&sim);
 }
 

@@ -427,7 +427,7 @@ test_bad_hello(void)
     fake.abi_min = AGILIO_ABI_MAX + 1;
     fake.abi_max = AGILIO_ABI_MAX + 2;
     CHECK(fake_start(path));
-    CHECK(WAIT_FOR(described("ABI versions 3 to 4"), 3000));
+    CHECK(WAIT_FOR(described("ABI versions 4 to 5"), 3000));
     CHECK(!is_up());
     agilio_nic_disconnect();
     fake_stop();

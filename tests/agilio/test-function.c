@@ -147,6 +147,8 @@ check_extents(const struct agl_geometry *g, const uint8_t *base, uint64_t size)
     add_ring(e, &n, &h->control[0]);
     add_ring(e, &n, &h->control[1]);
     add_extent(e, &n, h->ports_ofs, g->n_ports * sizeof(struct agilio_port));
+    add_extent(e, &n, h->port_stats_ofs, (uint64_t) g->n_workers * g->n_ports
+               * sizeof(struct agilio_port_stats));
     add_extent(e, &n, h->counters_ofs,
                g->n_workers * agilio_from_le32(h->n_counters) * 8);
     add_extent(e, &n, h->flows_ofs, (uint64_t) g->n_workers * g->max_flows
@@ -159,6 +161,7 @@ check_extents(const struct agl_geometry *g, const uint8_t *base, uint64_t size)
     qps = (const void *) (base + agilio_from_le64(h->qps_ofs));
     for (uint32_t i = 0; i < g->n_qps; i++) {
         CHECK(agilio_from_le32(qps[i].port_slot) == i);
+        CHECK(agilio_from_le32(qps[i].worker) == i % g->n_workers);
         CHECK(agilio_from_le32(qps[i].to_host.n_granules)
               == g->packet_granules);
         CHECK(agilio_from_le32(qps[i].from_host.n_granules)
@@ -194,8 +197,10 @@ check_region(const struct agl_geometry *g)
     CHECK(agilio_from_le32(h->state) == AGILIO_NIC_BOOTING);
     CHECK(agilio_from_le32(h->max_flows) == g->max_flows);
     CHECK(agilio_from_le32(h->n_workers) == g->n_workers);
-    CHECK(agilio_from_le32(h->n_counters) == AGILIO_N_COUNTERS);
+    CHECK(agilio_from_le32(h->n_counters) == AGILIO_COUNTER_ROW);
     CHECK((uint8_t *) r.ports == base + agilio_from_le64(h->ports_ofs));
+    CHECK((uint8_t *) r.port_stats
+          == base + agilio_from_le64(h->port_stats_ofs));
     CHECK((uint8_t *) r.counters == base + agilio_from_le64(h->counters_ofs));
     CHECK((uint8_t *) r.flows == base + agilio_from_le64(h->flows_ofs));
     CHECK(agilio_from_le32(h->max_meters) == g->max_meters);

@@ -90,7 +90,7 @@ static void
 use_map(const struct agilio_map *map)
 {
     struct agilio_flow_counts counts;
-    struct agilio_port_stats stats;
+    uint64_t stats[AGILIO_PORT_WORDS];
     struct agilio_port port;
     uint64_t meter[AGILIO_METER_WORDS], bond[AGILIO_BOND_WORDS];
     uint32_t i;
@@ -101,7 +101,7 @@ use_map(const struct agilio_map *map)
     agilio_map_find_port(map, "nobody", &port);
     for (i = 0; i <= map->n_ports; i++) {
         agilio_map_port(map, i, &port);
-        agilio_map_port_stats(map, i, &stats);
+        agilio_map_port_stats(map, i, stats);
     }
     for (i = 0; i < AGILIO_N_COUNTERS; i++) {
         agilio_map_counter(map, i);
@@ -134,7 +134,7 @@ test_geometry(void)
     CHECK(map.boot_id == 4711);
     CHECK(map.n_ports == N_PORTS && map.n_qps == N_PORTS);
     CHECK(map.n_workers == N_WORKERS && map.max_flows == MAX_FLOWS);
-    CHECK(map.n_counters == AGILIO_N_COUNTERS && map.max_masks == 8);
+    CHECK(map.n_counters == AGILIO_COUNTER_ROW && map.max_masks == 8);
     CHECK((const void *) map.ports == nic.ports);
     CHECK((const void *) map.counters == nic.counters);
     CHECK((const void *) map.flows == nic.flows);
@@ -171,13 +171,16 @@ test_refusals(void)
     start();
     nic.header->abi_min = agilio_to_le16(7);
     nic.header->abi_max = agilio_to_le16(9);
-    check_refusal("ABI versions 7 to 9, we speak 2 to 2");
+    check_refusal("ABI versions 7 to 9, we speak 3 to 3");
     start();
     nic.header->type = agilio_to_le32(AGILIO_FUNCTION_VF);
     check_refusal("not the physical function");
     start();
     nic.header->region_size = agilio_to_le64(nic.size + 1);
     check_refusal("its region claims");
+    start();
+    nic.header->port_stats_ofs = agilio_to_le64(nic.size - 64);
+    check_refusal("a table lies outside");
     start();
     nic.header->ports_ofs = agilio_to_le64(64);
     check_refusal("a table lies outside");
@@ -310,12 +313,16 @@ set_port(uint32_t slot, uint32_t id, const char *name)
     port->id = agilio_to_le32(id);
     port->mtu = agilio_to_le32(1500);
     ovs_strzcpy(port->name, name, sizeof port->name);
-    port->stats.tx_errors = agilio_to_le64(7 + slot);
+    for (int i = 0; i < N_WORKERS; i++) {
+        nic.port_stats[i * N_PORTS + slot].tx_errors
+            = agilio_to_le64(7 + slot + i);
+    }
 }
 
 static void
 test_ports(void)
 {
+    uint64_t stats[AGILIO_PORT_WORDS];
     struct agilio_port port;
     struct agilio_map map;
 
@@ -331,7 +338,9 @@ test_ports(void)
     CHECK(agilio_map_count_ports(&map) == 2);
     CHECK(agilio_map_find_port(&map, "p1", &port) == agilio_port_id(2, 5));
     CHECK(port.mtu == agilio_to_le32(1500));
-    CHECK(port.stats.tx_errors == agilio_to_le64(9));
+    agilio_map_port_stats(&map, 2, stats);
+    CHECK(stats[offsetof(struct agilio_port_stats, tx_errors) / 8]
+          == N_WORKERS * 9 + N_WORKERS * (N_WORKERS - 1) / 2);
     CHECK(agilio_map_find_port(&map, "p", &port) == AGILIO_PORT_NONE);
     CHECK(agilio_map_find_port(&map, "impostor", &port) == AGILIO_PORT_NONE);
 
@@ -357,7 +366,7 @@ test_counters(void)
 
     start();
     for (i = 0; i < N_WORKERS; i++) {
-        nic.counters[i * AGILIO_N_COUNTERS + AGILIO_COUNTER_CARRIED]
+        nic.counters[i * AGILIO_COUNTER_ROW + AGILIO_COUNTER_CARRIED]
             = agilio_to_le64(100 + i);
     }
     CHECK(map_region(&map));

@@ -114,7 +114,7 @@ get_stats(const struct netdev *netdev)
 static void
 set_counters(uint32_t slot, uint64_t base)
 {
-    struct agilio_port_stats *s = &fake.f->region.ports[slot].stats;
+    struct agilio_port_stats *s = &fake.f->region.port_stats[slot];
 
     s->rx_packets = agilio_to_le64(base + 1);
     s->rx_bytes = agilio_to_le64(base + 2);

@@ -153,8 +153,8 @@ test_learn_and_count(void)
     CHECK(agilio_from_le64(stats->packets) == 2);
     CHECK(agilio_from_le64(stats->bytes) == 160);
     CHECK(agilio_from_le64(stats->used) == 5000);
-    CHECK(agilio_from_le64(sim.region.ports[IN].stats.rx_packets) == 2);
-    CHECK(agilio_from_le64(sim.region.ports[OUT].stats.tx_bytes) == 160);
+    CHECK(agilio_from_le64(sim.region.port_stats[IN].rx_packets) == 2);
+    CHECK(agilio_from_le64(sim.region.port_stats[OUT].tx_bytes) == 160);
 
     /* Replaced: at once, and the counters go on. */
     CHECK(!put_output(5, 9, &ids[2], 1));
@@ -201,7 +201,7 @@ test_evict(void)
     }
     CHECK(counter(AGILIO_COUNTER_LEARNED) == 1000);
     CHECK(counter(AGILIO_COUNTER_EVICTED)
-          >= 1000 - agl_tracker_capacity(sim.nic->worker.tracker));
+          >= 1000 - agl_tracker_capacity(sim.nic->team.workers[0]->tracker));
     CHECK(counter(AGILIO_COUNTER_EVICTED) < 1000);
     stop();
 }
@@ -292,7 +292,7 @@ test_drops_at_reception(void)
     inject(IN, 1, 60);
     settle();
     CHECK(counter(AGILIO_COUNTER_DROP_RX_DOWN) == 1);
-    CHECK(agilio_from_le64(sim.region.ports[IN].stats.rx_dropped) == 1);
+    CHECK(agilio_from_le64(sim.region.port_stats[IN].rx_dropped) == 1);
     stop();
 }
 
@@ -363,8 +363,8 @@ test_drops_at_output(void)
     inject(IN, 1, 60);
     settle();
     CHECK(counter(AGILIO_COUNTER_DROP_TX_ERROR) == 1);
-    CHECK(agilio_from_le64(sim.region.ports[OUT].stats.tx_errors) == 1);
-    CHECK(agilio_from_le64(sim.region.ports[OUT].stats.tx_packets) == 2);
+    CHECK(agilio_from_le64(sim.region.port_stats[OUT].tx_errors) == 1);
+    CHECK(agilio_from_le64(sim.region.port_stats[OUT].tx_packets) == 2);
 
     /* A packet without Ethernet header is no frame. */
     devs[OUT].refuse = false;
@@ -373,15 +373,15 @@ test_drops_at_output(void)
     inject(IN, 4, 60);
     settle();
     CHECK(counter(AGILIO_COUNTER_DROP_TX_ERROR) == 2);
-    CHECK(agilio_from_le64(sim.region.ports[OUT].stats.tx_errors) == 2);
-    CHECK(agilio_from_le64(sim.region.ports[OUT].stats.tx_packets) == 2);
+    CHECK(agilio_from_le64(sim.region.port_stats[OUT].tx_errors) == 2);
+    CHECK(agilio_from_le64(sim.region.port_stats[OUT].tx_packets) == 2);
 
     devs[OUT].status.link_up = false;
     agl_nic_refresh_ports(sim.nic);
     inject(IN, 1, 60);
     settle();
     CHECK(counter(AGILIO_COUNTER_DROP_TX_DOWN) == 1);
-    CHECK(agilio_from_le64(sim.region.ports[OUT].stats.tx_dropped) == 3);
+    CHECK(agilio_from_le64(sim.region.port_stats[OUT].tx_dropped) == 3);
     stop();
 }
 
@@ -670,7 +670,7 @@ test_recirc_copies(void)
     settle();
     CHECK(devs[2].n_tx == 2 && devs[OUT].n_tx == 0);
     CHECK(counter(AGILIO_COUNTER_DROP_NO_BUFFER) == 1);
-    CHECK(sim.nic->worker.pool.n_reserved == 0);
+    CHECK(sim.nic->team.workers[0]->pool.n_reserved == 0);
     stop();
 }
 
@@ -745,8 +745,8 @@ test_busy_host(void)
     CHECK(agilio_ring_ready(&sim.region.request) == 100);
     CHECK(agl_control_sleep(sim.nic));          /* For the worker is next. */
 
-    agl_worker_round(&sim.nic->worker);
-    CHECK(sim.nic->worker.posted - sim.nic->worker.done
+    agl_worker_round(sim.nic->team.workers[0]);
+    CHECK(sim.nic->team.workers[0]->posted - sim.nic->team.workers[0]->done
           > AGL_MAX_REQUESTS / 2);
     CHECK(!agl_control_sleep(sim.nic));
     for (int i = 0; i < 10; i++) {

@@ -317,14 +317,14 @@ void
 bench_load_forget(struct bench_load *load)
 {
     inproc_del_flow(&load->nic, load->wide_flow);
-    agl_flow_table_rank(load->nic.nic->worker.table);
+    agl_flow_table_rank(load->nic.nic->team.workers[0]->table);
     put_wide_flow(load);
 }
 
 void
 bench_load_receive(struct bench_load *load, struct agl_pkt *pkts[])
 {
-    struct agl_worker *w = &load->nic.nic->worker;
+    struct agl_worker *w = load->nic.nic->team.workers[0];
     uint32_t n = in_rx(&load->in, &w->pool, pkts, AGL_BURST);
 
     must(n == AGL_BURST, "a packet's buffer is lost");

@@ -13,7 +13,7 @@
 static uint64_t
 floor_round(struct bench_load *load)
 {
-    struct agl_worker *w = &load->nic.nic->worker;
+    struct agl_worker *w = load->nic.nic->team.workers[0];
     struct agl_pkt *pkts[AGL_BURST];
     uint64_t start = bench_now();
 
@@ -30,7 +30,7 @@ whole_round(struct bench_load *load)
 {
     uint64_t start = bench_now();
 
-    agl_worker_round(&load->nic.nic->worker);
+    agl_worker_round(load->nic.nic->team.workers[0]);
     return bench_now() - start;
 }
 
@@ -40,9 +40,9 @@ static void
 warm_up(struct bench_load *load)
 {
     for (uint32_t i = 0; i < 2 * load->n_frames / AGL_BURST; i++) {
-        agl_worker_round(&load->nic.nic->worker);
+        agl_worker_round(load->nic.nic->team.workers[0]);
     }
-    agl_flow_table_rank(load->nic.nic->worker.table);
+    agl_flow_table_rank(load->nic.nic->team.workers[0]->table);
 }
 
 void

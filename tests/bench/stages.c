@@ -35,10 +35,11 @@ struct burst {
 static void
 init_select(struct burst *b)
 {
+    const struct agl_worker *w = b->load->nic.nic->team.workers[0];
     const struct agilio_key *interest;
     uint64_t seq;
 
-    interest = agl_flow_table_interest(b->load->nic.nic->worker.table, &seq);
+    interest = agl_flow_table_interest(w->table, &seq);
     b->select.n = 0;
     for (unsigned int i = 0; i < AGILIO_KEY_WORDS; i++) {
         if (agl_key_word(interest, i)) {
@@ -126,7 +127,7 @@ run_burst(struct burst *b, struct bench_series series[N_STAGES])
         stage_shape, stage_tracker, stage_parse, stage_hash, stage_masks,
         stage_actions,
     };
-    struct agl_worker *w = &b->load->nic.nic->worker;
+    struct agl_worker *w = b->load->nic.nic->team.workers[0];
 
     bench_load_receive(b->load, b->pkts);
     for (int stage = 0; stage < N_STAGES; stage++) {
@@ -187,7 +188,7 @@ bench_learn(uint32_t n_flows, uint32_t n)
     struct agl_worker *w;
 
     bench_load_start(&load, n_flows, 1, BENCH_WIDE, 4 * n_flows);
-    w = &load.nic.nic->worker;
+    w = load.nic.nic->team.workers[0];
     b = (struct burst) { .load = &load };
     bench_series_init(&series, n);
     while (series.n < n) {

@@ -210,7 +210,7 @@ static void
 op_worker(struct fuzz_input *in)
 {
     watch.clock += fuzz_u8(in) * UINT64_C(1000000);
-    agl_worker_round(&watch.nic->worker);
+    agl_worker_round(watch.nic->team.workers[0]);
     watch_check();
     watch_take();
 }
@@ -220,7 +220,7 @@ op_host(struct fuzz_input *in)
 {
     if (fuzz_u8(in) & 1) {
         agl_nic_host_gone(watch.nic);
-        agl_worker_round(&watch.nic->worker);
+        agl_worker_round(watch.nic->team.workers[0]);
     }
     inproc_attach(&watch);
     n_waiting = 0;

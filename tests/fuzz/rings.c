@@ -118,8 +118,8 @@ op_run(struct fuzz_input *in)
     (void) in;
     inproc_settle(&watch);
     agl_control_sleep(watch.nic);
-    agl_worker_sleep(&watch.nic->worker);
-    agl_worker_awake(&watch.nic->worker);
+    agl_worker_sleep(watch.nic->team.workers[0]);
+    agl_worker_awake(watch.nic->team.workers[0]);
     agl_nic_host_is_broken(watch.nic);
     FUZZ_MUST(!guard_n_out());
 }

@@ -149,7 +149,7 @@ watch_start(uint32_t packet_granules)
     memset(&seen, 0, sizeof seen);
     geometry.packet_granules = packet_granules;
     inproc_start(&watch, &geometry, N_PACKETS, N_TRACKER, WATCH_DEVS);
-    run = &watch.nic->worker.run;
+    run = &watch.nic->team.workers[0]->run;
     run->random = 1;
     ways = *run;
     run->output = watch_output;
@@ -182,7 +182,7 @@ check_ends(void)
     uint64_t lives = seen.lives;
 
     for (uint32_t i = 0; i < WATCH_DEVS; i++) {
-        const struct agilio_port_stats *s = &watch.region.ports[i].stats;
+        const struct agilio_port_stats *s = &watch.region.port_stats[i];
 
         lives += agilio_from_le64(s->rx_packets)
                  + agilio_from_le64(s->rx_errors);      /* Runts. */
@@ -197,7 +197,7 @@ check_outputs(void)
     uint64_t sent = 0, counted = 0;
 
     for (uint32_t i = 0; i < WATCH_DEVS; i++) {
-        const struct agilio_port_stats *s = &watch.region.ports[i].stats;
+        const struct agilio_port_stats *s = &watch.region.port_stats[i];
 
         sent += agilio_from_le64(s->tx_packets);
         counted += agilio_from_le64(s->tx_packets)
@@ -213,7 +213,7 @@ check_outputs(void)
 void
 watch_check(void)
 {
-    const struct agl_pool *pool = &watch.nic->worker.pool;
+    const struct agl_pool *pool = &watch.nic->team.workers[0]->pool;
 
     FUZZ_MUST(!guard_n_out());
     FUZZ_MUST(pool->n_free == pool->n && !pool->n_reserved);

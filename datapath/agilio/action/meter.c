@@ -8,6 +8,9 @@
  * each, up to its burst, and so does one that another band's bucket keeps from
  * being drained.  A packet is dropped by the band of the highest rate that it
  * exceeds; it drains the others.
+ *
+ * A slot, its lock and its bands are on cache lines of their own; the lock
+ * guards the slot's counters in the region as well.
  */
 
 #include "action/meter.h"
@@ -17,10 +20,15 @@
 
 #define NS_PER_MS 1000000u
 
+struct slot {
+    bool locked;
+    struct agl_meter meter;
+} __attribute__((aligned(AGILIO_CACHE_LINE)));
+
 struct agl_meters {
     uint32_t n;
     struct agilio_meter_stats *stats;   /* [n] */
-    struct agl_meter slots[];
+    struct slot slots[];
 };
 
 struct agl_meters *
@@ -42,14 +50,37 @@ agl_meters_destroy(struct agl_meters *meters)
     agl_env_free(meters);
 }
 
-/* The meter of this id, NULL if there is none. */
-static struct agl_meter *
+static void
+lock(struct slot *slot)
+{
+    while (__atomic_exchange_n(&slot->locked, true, __ATOMIC_ACQUIRE)) {
+        while (agilio_load_relaxed(&slot->locked)) {
+            agilio_relax();
+        }
+    }
+}
+
+static void
+unlock(struct slot *slot)
+{
+    agilio_store_release(&slot->locked, false);
+}
+
+/* The slot of the meter of this id, locked; NULL if there is no such meter. */
+static struct slot *
 find(struct agl_meters *meters, uint32_t id)
 {
-    uint32_t slot = agilio_slot(id);
+    struct slot *slot = &meters->slots[agilio_slot(id)];
 
-    return id && slot < meters->n && meters->slots[slot].id == id
-           ? &meters->slots[slot] : NULL;
+    if (!id || agilio_slot(id) >= meters->n) {
+        return NULL;
+    }
+    lock(slot);
+    if (slot->meter.id != id) {
+        unlock(slot);
+        return NULL;
+    }
+    return slot;
 }
 
 /* ## ------------- ##
@@ -109,31 +140,37 @@ void
 agl_meters_set(struct agl_meters *meters, const struct agl_meter *meter,
                uint64_t now)
 {
-    uint32_t slot = agilio_slot(meter->id);
+    uint32_t i = agilio_slot(meter->id);
+    struct slot *slot = &meters->slots[i];
 
-    if (meters->slots[slot].id != meter->id) {
-        memset(&meters->stats[slot], 0, sizeof meters->stats[slot]);
+    lock(slot);
+    if (slot->meter.id != meter->id) {
+        memset(&meters->stats[i], 0, sizeof meters->stats[i]);
     }
-    meters->slots[slot] = *meter;
-    meters->slots[slot].used = now;
+    slot->meter = *meter;
+    slot->meter.used = now;
+    unlock(slot);
 }
 
 bool
 agl_meters_del(struct agl_meters *meters, uint32_t id)
 {
-    struct agl_meter *meter = find(meters, id);
+    struct slot *slot = find(meters, id);
 
-    if (meter) {
-        meter->id = 0;
+    if (slot) {
+        slot->meter.id = 0;
+        unlock(slot);
     }
-    return meter != NULL;
+    return slot != NULL;
 }
 
 void
 agl_meters_flush(struct agl_meters *meters)
 {
     for (uint32_t i = 0; i < meters->n; i++) {
-        meters->slots[i].id = 0;
+        lock(&meters->slots[i]);
+        meters->slots[i].meter.id = 0;
+        unlock(&meters->slots[i]);
     }
 }
 
@@ -148,10 +185,10 @@ elapse(struct agl_meter *meter, uint64_t now)
     uint64_t before = meter->used / NS_PER_MS;
     uint64_t after = now / NS_PER_MS;
 
-    meter->used = now;
-    if (after < before) {       /* Another worker got ahead of us. */
+    if (now < meter->used) {    /* Another worker got ahead of us. */
         return 0;
     }
+    meter->used = now;
     return after - before < meter->max_delta ? (uint32_t) (after - before)
                                              : meter->max_delta;
 }
@@ -173,20 +210,14 @@ drain(struct agl_meter_band *band, uint32_t delta, uint64_t volume)
     return true;
 }
 
-bool
-agl_meters_admit(struct agl_meters *meters, uint32_t id, uint32_t len,
-                 uint64_t now)
+/* Of a meter that is locked. */
+static bool
+admit(struct agl_meter *meter, struct agilio_meter_stats *stats, uint32_t len,
+      uint64_t now)
 {
-    struct agl_meter *meter = find(meters, id);
-    struct agilio_meter_stats *stats;
     uint32_t exceeded = AGILIO_MAX_BANDS, rate = 0;
-    uint32_t delta;
+    uint32_t delta = elapse(meter, now);
 
-    if (!meter) {
-        return true;
-    }
-    stats = &meters->stats[agilio_slot(id)];
-    delta = elapse(meter, now);
     agl_count(&stats->in, len);
     for (uint32_t i = 0; i < meter->n_bands; i++) {
         struct agl_meter_band *band = &meter->bands[i];
@@ -202,6 +233,21 @@ agl_meters_admit(struct agl_meters *meters, uint32_t id, uint32_t len,
     }
     agl_count(&stats->bands[exceeded], len);
     return false;
+}
+
+bool
+agl_meters_admit(struct agl_meters *meters, uint32_t id, uint32_t len,
+                 uint64_t now)
+{
+    struct slot *slot = find(meters, id);
+    bool admitted = true;
+
+    if (slot) {
+        admitted = admit(&slot->meter, &meters->stats[agilio_slot(id)], len,
+                         now);
+        unlock(slot);
+    }
+    return admitted;
 }
 
 static bool

@@ -2,9 +2,9 @@
 /*
  * meter.h - the meters that METER actions name.
  *
- * The control thread reads a METER_SET and has the worker take it over between
- * two bursts; all else is the worker's.  Several workers will share one struct
- * agl_meters: the lock belongs into meter.c, one for each slot.
+ * All workers share one struct agl_meters, since a rate is a rate, whoever has
+ * the packets.  Each slot has a lock of its own, which is held for as long as
+ * one packet takes; any thread may call any of these.
  */
 
 #ifndef AGL_METER_H
@@ -39,7 +39,7 @@ void agl_meters_destroy(struct agl_meters *);
 int agl_meter_read(struct agl_meter *, struct agilio_reader *body, uint32_t n,
                    const char **reason);
 
-/* Puts the meter into its slot.  It is as if last used 'now'. */
+/* Puts the meter into its slot, as last used 'now'. */
 void agl_meters_set(struct agl_meters *, const struct agl_meter *,
                     uint64_t now);
 /* False if there is no such meter. */

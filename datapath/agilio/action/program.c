@@ -208,6 +208,7 @@ agl_program_compile(const void *wire, size_t len,
         return AGILIO_E_NOBUFS;
     }
     program->kind = AGL_PROGRAM_DROP;
+    program->n_users = 1;
     program->len = (uint32_t) len;
     if (len) {
         memcpy(program->code, wire, len);

@@ -59,7 +59,8 @@ struct agl_region {
     uint64_t size;              /* A power of two. */
     struct agilio_region *header;
     struct agilio_port *ports;          /* [n_ports] */
-    agilio_le64 *counters;              /* [n_workers][AGILIO_N_COUNTERS] */
+    struct agilio_port_stats *port_stats;       /* [n_workers][n_ports] */
+    agilio_le64 *counters;              /* [n_workers][AGILIO_COUNTER_ROW] */
     struct agilio_flow_stats *flows;    /* [n_workers][max_flows] */
     struct agilio_meter_stats *meters;  /* [max_meters] */
     struct agilio_bond_stats *bonds;    /* [n_workers][max_bonds] */
@@ -67,6 +68,19 @@ struct agl_region {
     struct agilio_ring_end request;     /* Consumer. */
     struct agilio_ring_end reply;       /* Producer. */
 };
+
+/* The worker that owns the port in 'slot', and its queue pair. */
+static inline uint32_t
+agl_port_owner(const struct agl_geometry *g, uint32_t slot)
+{
+    return slot % g->n_workers;
+}
+
+/* What all workers counted in row 'i' of AGILIO_COUNTERS; at the port in
+ * 'slot'. */
+uint64_t agl_region_counter(const struct agl_region *, enum agilio_counter i);
+void agl_region_port_stats(const struct agl_region *, uint32_t slot,
+                           struct agilio_port_stats *sum);
 
 /* Bytes that a region of this geometry takes, a power of two; 0 if there can
  * be no such region. */

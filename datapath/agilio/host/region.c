@@ -23,6 +23,7 @@
 struct layout {
     uint64_t control;           /* Both control rings, bodies and all. */
     uint64_t ports;
+    uint64_t port_stats;
     uint64_t counters;
     uint64_t flows;
     uint64_t meters;
@@ -58,7 +59,9 @@ lay_out(const struct agl_geometry *g, struct layout *l)
     take(&at, 1, sizeof(struct agilio_region));
     l->control = take(&at, 2, ring_size(g->control_granules));
     l->ports = take(&at, g->n_ports, sizeof(struct agilio_port));
-    l->counters = take(&at, (uint64_t) g->n_workers * AGILIO_N_COUNTERS,
+    l->port_stats = take(&at, (uint64_t) g->n_workers * g->n_ports,
+                         sizeof(struct agilio_port_stats));
+    l->counters = take(&at, (uint64_t) g->n_workers * AGILIO_COUNTER_ROW,
                        sizeof(agilio_le64));
     l->flows = take(&at, (uint64_t) g->n_workers * g->max_flows,
                     sizeof(struct agilio_flow_stats));
@@ -138,13 +141,14 @@ init_header(struct agilio_region *h, const struct agl_geometry *g,
     h->boot_id = agilio_to_le64(boot_id);
 
     h->ports_ofs = agilio_to_le64(l->ports);
+    h->port_stats_ofs = agilio_to_le64(l->port_stats);
     h->counters_ofs = agilio_to_le64(l->counters);
     h->flows_ofs = agilio_to_le64(l->flows);
     h->meters_ofs = agilio_to_le64(l->meters);
     h->bonds_ofs = agilio_to_le64(l->bonds);
     h->qps_ofs = agilio_to_le64(l->qps);
     h->n_ports = agilio_to_le32(g->n_ports);
-    h->n_counters = agilio_to_le32(AGILIO_N_COUNTERS);
+    h->n_counters = agilio_to_le32(AGILIO_COUNTER_ROW);
     h->max_flows = agilio_to_le32(g->max_flows);
     h->n_workers = agilio_to_le32(g->n_workers);
     h->n_qps = agilio_to_le32(g->n_qps);
@@ -167,7 +171,7 @@ init_control(struct agl_region *r, const struct layout *l)
     open_ring(r, &r->reply, to_host, n);
 }
 
-/* Queue pair 'i' carries the packets of port slot 'i', for worker 0. */
+/* Queue pair 'i' carries the packets of port slot 'i'. */
 static void
 init_qp(struct agl_region *r, const struct layout *l, uint32_t i)
 {
@@ -177,7 +181,7 @@ init_qp(struct agl_region *r, const struct layout *l, uint32_t i)
     uint64_t from_host = to_host + ring_size(n);
 
     qp->port_slot = agilio_to_le32(i);
-    qp->worker = agilio_to_le32(0);
+    qp->worker = agilio_to_le32(agl_port_owner(&r->geometry, i));
     place_ring(&qp->to_host, to_host, n);
     place_ring(&qp->from_host, from_host, n);
     open_ring(r, &r->qps[i].to_host, to_host, n);
@@ -196,6 +200,7 @@ agl_region_init(struct agl_region *r, const struct agl_geometry *g,
     r->size = l.size;
     r->header = base;
     r->ports = at(r, l.ports);
+    r->port_stats = at(r, l.port_stats);
     r->counters = at(r, l.counters);
     r->flows = at(r, l.flows);
     r->meters = at(r, l.meters);
@@ -234,4 +239,35 @@ agl_region_reset_qp(struct agl_qp *qp)
 {
     reset_ring(&qp->to_host);
     reset_ring(&qp->from_host);
+}
+
+uint64_t
+agl_region_counter(const struct agl_region *r, enum agilio_counter i)
+{
+    uint64_t sum = 0;
+
+    for (uint32_t w = 0; w < r->geometry.n_workers; w++) {
+        sum += agilio_from_le64(agilio_load_relaxed(
+            &r->counters[(size_t) w * AGILIO_COUNTER_ROW + i]));
+    }
+    return sum;
+}
+
+void
+agl_region_port_stats(const struct agl_region *r, uint32_t slot,
+                      struct agilio_port_stats *sum)
+{
+    agilio_le64 *to = (agilio_le64 *) sum;
+
+    memset(sum, 0, sizeof *sum);
+    for (uint32_t w = 0; w < r->geometry.n_workers; w++) {
+        const agilio_le64 *from = (const agilio_le64 *)
+            &r->port_stats[(size_t) w * r->geometry.n_ports + slot];
+
+        for (size_t i = 0; i < sizeof *sum / sizeof *to; i++) {
+            to[i] = agilio_to_le64(
+                agilio_from_le64(to[i])
+                + agilio_from_le64(agilio_load_relaxed(&from[i])));
+        }
+    }
 }

@@ -180,11 +180,26 @@ agl_flow_create(struct agilio_reader *body, uint32_t max_flows,
     return 0;
 }
 
+struct agl_flow *
+agl_flow_copy(const struct agl_flow *flow)
+{
+    size_t size = sizeof *flow + 2 * flow->n_words * sizeof flow->words[0];
+    struct agl_flow *copy = agl_env_alloc(size);
+
+    if (copy) {
+        memcpy(copy, flow, size);
+        copy->program->n_users++;
+    }
+    return copy;
+}
+
 void
 agl_flow_destroy(struct agl_flow *flow)
 {
     if (flow) {
-        agl_env_free(flow->program);
+        if (!--flow->program->n_users) {
+            agl_env_free(flow->program);
+        }
         agl_env_free(flow);
     }
 }

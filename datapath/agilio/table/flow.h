@@ -3,8 +3,9 @@
  * flow.h - a flow as a worker has it, and the worker's flow table: L2.
  *
  * A flow comes into being when the control thread has checked and compiled it,
- * and does not change until a worker has let it go.  A table belongs to one
- * worker; put and del happen at a burst boundary, so nothing here locks.
+ * one for each worker, and does not change until the worker has let it go.  A
+ * table belongs to one worker; put and del happen at a burst boundary, so
+ * nothing here locks.
  *
  * L2, "repeated hashing": one hash table for each mask in use, tried in the
  * order of their recent use.  Megaflows do not overlap, so the first hit is
@@ -43,6 +44,10 @@ struct agl_flow {
  * '*reason' to a constant string. */
 int agl_flow_create(struct agilio_reader *body, uint32_t max_flows,
                     struct agl_flow **flow, const char **reason);
+
+/* Another flow of the same id, match and program, which they share; NULL if
+ * out of memory.  Only the control thread copies and destroys. */
+struct agl_flow *agl_flow_copy(const struct agl_flow *);
 
 /* NULL does nothing, here and for the table. */
 void agl_flow_destroy(struct agl_flow *);
