@@ -284,6 +284,7 @@ TESTSUITE_AT += \
 EXTRA_DIST += \
 	tests/agilio/check-json.py \
 	tests/agilio/json-get.py \
+	tests/agilio/kmod/ip \
 	tests/agilio/nic-port.py \
 	tests/agilio/read-pcapng.py \
 	tests/agilio/system/ovs-appctl \
@@ -304,6 +305,17 @@ EXTRA_DIST += $(agilio_system_at) tests/system-agilio-testsuite
 tests/system-agilio-testsuite: package.m4 $(agilio_system_at) \
 		tests/agilio-macros.at $(COMMON_MACROS_AT) \
 		$(SYSTEM_TESTSUITE_AT) $(SYSTEM_USERSPACE_TESTSUITE_AT)
+	$(AM_V_GEN)$(AUTOTEST) -I '$(srcdir)' -o $@.tmp $(srcdir)/$@.at
+	$(AM_V_at)mv $@.tmp $@
+
+# Of the kernel datapath: build-aux/check-lab.
+agilio_kmod_at = \
+	tests/system-agilio-kmod-macros.at \
+	tests/system-agilio-kmod-testsuite.at
+EXTRA_DIST += $(agilio_kmod_at) tests/system-agilio-kmod-testsuite
+tests/system-agilio-kmod-testsuite: package.m4 $(agilio_kmod_at) \
+		$(COMMON_MACROS_AT) $(SYSTEM_TESTSUITE_AT) \
+		$(SYSTEM_KMOD_TESTSUITE_AT)
 	$(AM_V_GEN)$(AUTOTEST) -I '$(srcdir)' -o $@.tmp $(srcdir)/$@.at
 	$(AM_V_at)mv $@.tmp $@
 

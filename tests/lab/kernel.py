@@ -81,6 +81,7 @@ class Kernel:
         self.release = version()
         self.folder = os.path.join(lab, self.release)
         self.image = os.path.join(self.folder, 'boot/vmlinuz-' + self.release)
+        self.config = os.path.join(self.folder, 'boot/config-' + self.release)
         self.initrd = os.path.join(self.folder, 'initrd')
         self.modules = os.path.join(self.folder, 'lib/modules', self.release)
 
@@ -124,6 +125,18 @@ class Kernel:
             shutil.copy(path, updates)
         subprocess.run(['depmod', '-b', self.folder, self.release],
                        check=True)
+
+    def stock(self):
+        """The package's modules, without those of install(): a folder."""
+        folder = self.folder + '.stock'
+        modules = os.path.join(folder, 'lib/modules', self.release)
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(self.modules, modules, copy_function=os.link,
+                        ignore=shutil.ignore_patterns('updates', 'modules.*'))
+        for path in glob.glob(os.path.join(self.modules, 'modules.*')):
+            shutil.copy(path, modules)
+        subprocess.run(['depmod', '-b', folder, self.release], check=True)
+        return modules
 
     def _early_modules(self):
         """Files of EARLY and what they depend on, in order of loading."""

@@ -200,8 +200,10 @@ class Lab:
         self.processes.remove(process)
 
     def start_vm(self, nic=None, **options):
-        """A VM with the NIC's physical function, another one, or none."""
-        nics = [] if nic is False else [nic or self.nic_socket]
+        """A VM with the NIC's physical function, another one, a list of
+        them, or none."""
+        nics = nic if isinstance(nic, list) else [] if nic is False else [
+            nic or self.nic_socket]
         machine = vm.Vm(self.kernel, self.folder, nics=nics, **options)
         self.vms.append(machine)
         machine.run(GUEST % {'built': BUILT})

@@ -30,20 +30,29 @@ class Failure(Exception):
 
 class Vm:
     """One virtual machine.  'nics' are the ivshmem sockets of the functions
-    that it is to have as PCI devices; their servers must be running."""
+    that it is to have as PCI devices; their servers must be running.  One that
+    is 'steady' has a CPU of 1 GIPS to itself: its clock counts instructions,
+    so what shares this machine makes it slow, but no timer of its programs
+    early."""
 
-    def __init__(self, kernel, folder, name='vm', nics=(), memory=1024):
+    def __init__(self, kernel, folder, name='vm', nics=(), memory=1024,
+                 steady=False):
         self.name = name
         self.console = os.path.join(folder, name + '.console')
         self._agent = os.path.join(folder, name + '.agent')
         self._monitor = os.path.join(folder, name + '.monitor')
         self._received = b''
         command = [
-            'qemu-system-x86_64', '-accel', 'tcg', '-smp', '2',
+            'qemu-system-x86_64', '-accel', 'tcg',
+            *(['-icount', 'shift=0'] if steady else ['-smp', '2']),
+            # Debian's DPDK, in agilio-nicd, wants SSE 4.2.
+            '-cpu', 'Nehalem',
             '-m', str(memory), '-display', 'none', '-no-reboot',
             '-nodefaults', '-kernel', kernel.image, '-initrd', kernel.initrd,
             # Emulated late on a busy machine, the timer would fail its check.
-            '-append', 'console=ttyS0 quiet panic=-1 no_timer_check',
+            # A mitigation is a flush of the emulated TLB in each system call.
+            '-append', 'console=ttyS0 quiet panic=-1 no_timer_check '
+            'mitigations=off',
             '-virtfs', 'local,path=/,mount_tag=root,security_model=none,'
             'readonly=on,multidevs=remap',
             '-serial', 'file:' + self.console,
