@@ -201,6 +201,12 @@ upcall(struct agl_worker *w, struct agl_pkt *pkt, enum agilio_fallback reason)
     if (pkt->n_recirc) {
         add_resume(&p, pkt);
     }
+    if (w->options.hash && !pkt->has_hash) {
+        struct agilio_key key;
+
+        agl_parse(pkt, &w->options, &key);
+        agl_pkt_set_hash(pkt, &key);
+    }
     give(w, &p, pkt, AGILIO_COUNTER_FALLBACK_MISS + reason);
 }
 

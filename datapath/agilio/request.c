@@ -83,10 +83,15 @@ handle_options(struct agl_nic *nic, struct agl_request *r,
                struct agilio_reader *body)
 {
     struct agl_parse_options options = { .max_vlans = agilio_get_u32(body) };
+    uint32_t flags = body->p < body->end ? agilio_get_u32(body) : 0;
 
     if (options.max_vlans > 2) {
         return refuse(r, AGILIO_E_INVAL, "max_vlans must be 0, 1 or 2");
     }
+    if (flags & ~AGILIO_OPTION_HASH) {
+        return refuse(r, AGILIO_E_INVAL, "the NIC does not know an option");
+    }
+    options.hash = flags & AGILIO_OPTION_HASH;
     if (!body->bad) {
         agl_team_call(&nic->team, apply_options, &options);
     }

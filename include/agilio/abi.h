@@ -685,10 +685,14 @@ struct agilio_action_set_nd {
 };
 AGILIO_ASSERT_SIZE(struct agilio_action_set_nd, 60);
 
-/* dp_hash = what OVS's userspace datapath computes. */
+/* dp_hash = what OVS's userspace datapath computes; or its kernel datapath, of
+ * a packet with the hash that the NIC gives the host with it (jhash_1word();
+ * never 0).  That is the same for a packet on both sides as long as it has not
+ * been changed or popped. */
 enum agilio_hash_alg {
     AGILIO_HASH_L4 = 0,         /* OVS_HASH_ALG_L4. */
     AGILIO_HASH_SYM_L4 = 1,     /* OVS_HASH_ALG_SYM_L4. */
+    AGILIO_HASH_KERNEL = 2,     /* OVS_HASH_ALG_L4 of the kernel's. */
 };
 
 struct agilio_action_hash {

@@ -34,7 +34,8 @@
     MSG(HELLO, hello)                                                        \
     /* Nothing -> nothing.  The NIC's control thread is alive. */            \
     MSG(KEEPALIVE, keepalive)                                                \
-    /* max_vlans:32 -> nothing.  How many VLAN tags the host parses (0-2). */ \
+    /* max_vlans:32 [flags:32] -> nothing.  How many VLAN tags the host      \
+     * parses (0-2); AGILIO_OPTION_*, 0 if it says nothing. */               \
     MSG(OPTIONS, options)                                                    \
     /* port:32 what:32 flags:32 mtu:32 mac:6 -> nothing.  'what': which of   \
      * the others to set, AGILIO_PORT_SET_*. */                              \
@@ -114,6 +115,9 @@ struct agilio_flow_put {
     agilio_le64 map;            /* Bit i: word i of struct agilio_key. */
 };
 AGILIO_ASSERT_SIZE(struct agilio_flow_put, 16);
+
+#define AGILIO_OPTION_HASH (1u << 0)    /* OPTIONS: the host wants the hash of
+                                         * each packet that it is given. */
 
 /* METER_SET.  'n_bands' times struct agilio_meter_band follow.  Takes the
  * place of what is in the slot.  The buckets are full; the counters start from

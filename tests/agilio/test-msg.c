@@ -28,6 +28,7 @@ static const struct shape shapes[] = {
     { AGILIO_MSG_KEEPALIVE, 0, "", 16 },
     { AGILIO_MSG_KEEPALIVE, AGILIO_MSG_F_REPLY, "", 16 },
     { AGILIO_MSG_OPTIONS, 0, "4", 16 + 4 },
+    { AGILIO_MSG_OPTIONS, 0, "44", 16 + 8 },
     { AGILIO_MSG_OPTIONS, AGILIO_MSG_F_REPLY, "", 16 },
     { AGILIO_MSG_PORT_SET, 0, "4444m", 16 + 22 },
     { AGILIO_MSG_PORT_SET, AGILIO_MSG_F_REPLY, "", 16 },

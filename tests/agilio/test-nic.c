@@ -8,9 +8,12 @@
  * its test here, but for those that one action raises.
  */
 
+#include <config.h>
+
 #include "inproc-nic.h"
 
 #include "check.h"
+#include "jhash.h"
 
 #define IN 0
 #define OUT 1
@@ -623,6 +626,47 @@ test_traversal_parts(void)
     stop();
 }
 
+/* The host that wants it is given the hash from which the NIC's kernel hash
+ * starts, whatever the packet is; the NIC's is what Linux would make of it. */
+static void
+test_kernel_hash(void)
+{
+    struct {
+        struct agilio_action_hash hash;
+        struct agilio_action_recirc recirc;
+    } first;
+    uint8_t record[AGILIO_MAX_RECORD];
+    struct agilio_metadata md;
+    agilio_le32 options[] = { agilio_to_le32(2), agilio_to_le32(2) };
+    struct agilio_desc desc = { .len = 0 };
+    uint32_t word;
+
+    start(64, true);
+    carry_one(1);
+    CHECK(take(IN, &desc) && !agilio_from_le32(desc.hash));
+    CHECK(ask(AGILIO_MSG_OPTIONS, options, 8, NULL) == AGILIO_E_INVAL);
+    options[1] = agilio_to_le32(AGILIO_OPTION_HASH);
+    CHECK(!ask(AGILIO_MSG_OPTIONS, options, 8, NULL));
+    carry_one(1);
+    CHECK(take(IN, &desc));
+    word = agilio_from_le32(desc.hash);
+    CHECK(word);
+
+    first.hash = ACTION(HASH, hash, basis, 5);
+    first.hash.alg = agilio_to_le32(AGILIO_HASH_KERNEL + 1);
+    first.recirc = ACTION(RECIRC, recirc, recirc_id, 7);
+    CHECK(put_recirc_flow(1, 0, &first, sizeof first) == AGILIO_E_INVAL);
+    first.hash.alg = agilio_to_le32(AGILIO_HASH_KERNEL);
+    CHECK(!put_recirc_flow(1, 0, &first, sizeof first));
+    carry_one(1);
+    CHECK(inproc_take(&sim, IN, record) > sizeof desc + sizeof md);
+    memcpy(&desc, record, sizeof desc);
+    memcpy(&md, record + sizeof desc, sizeof md);
+    CHECK(agilio_from_le32(desc.hash) == word);
+    CHECK(agilio_from_le32(md.dp_hash) == jhash_words(&word, 1, 5));
+    stop();
+}
+
 /* A program that recirculates twice: each copy is looked up. */
 static void
 test_traversal_twice(void)
@@ -946,6 +990,7 @@ main(void)
     RUN(test_copies);
     RUN(test_recirc);
     RUN(test_traversal);
+    RUN(test_kernel_hash);
     RUN(test_traversal_parts);
     RUN(test_traversal_twice);
     RUN(test_recirc_copies);

@@ -45,7 +45,7 @@ check_hash(struct agilio_action *action, struct agl_check *check)
         = (const struct agilio_action_hash *) action;
     uint32_t alg = agilio_from_le32(hash->alg);
 
-    if (alg != AGILIO_HASH_L4 && alg != AGILIO_HASH_SYM_L4) {
+    if (alg > AGILIO_HASH_KERNEL) {
         check->reason = "the NIC does not know a hash algorithm";
         return false;
     }
@@ -71,6 +71,8 @@ run_hash(const struct agilio_action *action, struct agl_pkt *pkt)
         if (!pkt->has_hash && agl_pkt_is_hashed(pkt, &key)) {
             agl_pkt_set_hash(pkt, &key);
         }
+    } else if (agilio_from_le32(hash->alg) == AGILIO_HASH_KERNEL) {
+        dp_hash = agl_hash_mix_kernel(pkt->flow_hash, basis);
     } else {
         dp_hash = agl_hash_mix(pkt->flow_hash, basis);
     }

@@ -117,6 +117,31 @@ agl_hash_mix(uint32_t hash, uint32_t basis)
     return finish(add(add(hash, 0), basis) ^ 8);
 }
 
+/* x ^= y, less y turned by 'n'. */
+static uint32_t
+stir(uint32_t x, uint32_t y, int n)
+{
+    return (x ^ y) - (y << n | y >> (32 - n));
+}
+
+/* Bob Jenkins's hashword() of one word ("lookup3", 2006, public domain), which
+ * Linux calls jhash_1word(); it is made 1 if it is 0. */
+uint32_t
+agl_hash_mix_kernel(uint32_t hash, uint32_t basis)
+{
+    uint32_t c = 0xdeadbeef + 4 + basis;
+    uint32_t a = c + hash, b = c;
+
+    c = stir(c, b, 14);
+    a = stir(a, c, 11);
+    b = stir(b, a, 25);
+    c = stir(c, b, 16);
+    a = stir(a, c, 4);
+    b = stir(b, a, 14);
+    c = stir(c, b, 24);
+    return c ? c : 1;
+}
+
 /* Both addresses, or other equal parts of a key, XORed and taken in. */
 static uint32_t
 add_both(uint32_t hash, const void *a, const void *b, size_t n)

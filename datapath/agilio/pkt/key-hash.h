@@ -25,7 +25,9 @@ bool agl_pkt_is_hashed(const struct agl_pkt *pkt,
  * (flow_hash_symmetric_l3l4() without UDP ports). */
 uint32_t agl_key_hash_symmetric(const struct agilio_key *key, uint32_t basis);
 
-/* 'hash' mixed with 'basis', as the datapath's hash action does. */
+/* 'hash' mixed with 'basis', as the datapath's hash action does; as the
+ * kernel's does. */
 uint32_t agl_hash_mix(uint32_t hash, uint32_t basis);
+uint32_t agl_hash_mix_kernel(uint32_t hash, uint32_t basis);
 
 #endif /* pkt/key-hash.h */

@@ -8,6 +8,7 @@
 
 struct agl_parse_options {
     uint32_t max_vlans;         /* Tags that the host parses: 0, 1 or 2. */
+    bool hash;                  /* It wants the hash of what it is given. */
 };
 
 /* Fills in 'key' from the metadata of 'pkt' and from its frame, and the
