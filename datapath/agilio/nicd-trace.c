@@ -36,20 +36,20 @@ struct trace {
 static void
 apply_trace(struct agl_worker *w, void *trace_)
 {
-    struct agl_tracker_key tk;
+    struct agl_traversal traversal;
     struct trace *t = trace_;
-    struct agl_path path;
     struct agl_flow *flow;
     uint32_t i, n = 0;
 
     agl_parse(t->pkt, &w->options, &t->key);
-    if (!agl_tracker_shape_key(w->tracker, w->table, t->pkt, &w->options,
-                               &tk)) {
-        agl_tracker_key(w->tracker, w->table, &t->key, &tk);
+    agl_tracker_shape_keys(w->tracker, w->table, &t->pkt, 1, &w->options,
+                           &traversal);
+    if (!traversal.tk.shape) {
+        agl_tracker_key(w->tracker, w->table, &t->key, &traversal.tk);
     }
-    t->in_tracker = agl_tracker_lookup(w->tracker, w->table, &tk, w->now,
-                                       &path);
-    flow = (t->in_tracker ? path.flows[0]
+    t->in_tracker = agl_tracker_lookup(w->tracker, w->table, &traversal.tk,
+                                       w->now, &traversal.path);
+    flow = (t->in_tracker ? traversal.path.flows[0]
             : agl_flow_table_lookup(w->table, &t->key));
     t->hit = flow != NULL;
     if (!flow) {

@@ -32,7 +32,7 @@ worker_of(struct agl_run *run)
     return (struct agl_worker *) (void *) run;
 }
 
-static void
+static void __attribute__((noinline))
 drop(struct agl_worker *w, struct agl_pkt *pkt, enum agilio_counter reason)
 {
     agl_worker_count(w, reason);
@@ -117,12 +117,9 @@ mask_lookup(struct agl_worker *w, struct agl_traversal *t,
 static inline struct agl_flow *
 exact_lookup(struct agl_worker *w, struct agl_traversal *t)
 {
-    if (!agl_tracker_lookup(w->tracker, w->table, &t->tk, w->now, &t->path)) {
-        return NULL;
-    }
-    agl_worker_count(w, AGILIO_COUNTER_L1_HIT);
     t->at = 1;
-    return t->path.flows[0];
+    return (agl_tracker_lookup(w->tracker, w->table, &t->tk, w->now, &t->path)
+            ? t->path.flows[0] : NULL);
 }
 
 /* The program of the pass that a packet is in. */
@@ -130,6 +127,123 @@ static const struct agl_program *
 program_of(const struct agl_traversal *t)
 {
     return t->path.flows[t->at - 1]->program;
+}
+
+/* Gives the device what waits for it; returns with how many it was done. */
+static uint32_t
+send_burst(struct agl_worker *w, struct agl_port *port)
+{
+    uint32_t n = port->n_tx, n_done;
+
+    if (AGILIO_LIKELY(!port->capture)) {
+        return port->dev->class->tx(port->dev, port->tx, n);
+    }
+    agl_capture_send(port->capture, port->tx, n, w->now);
+    n_done = port->dev->class->tx(port->dev, port->tx, n);
+    agl_capture_sent(port->capture, port->tx, n, n_done);
+    return n_done;
+}
+
+/* Drops a packet that its device did not take.  Which one is carried now may
+ * be another. */
+static void
+drop_unsent(struct agl_worker *w, struct agl_pkt *pkt,
+            enum agilio_counter reason)
+{
+    drop(w, pkt, reason);
+    if (w->watched) {
+        agl_capture_except(w->watched, reason);
+    }
+}
+
+static void __attribute__((noinline))
+flush_port(struct agl_worker *w, struct agl_port *port)
+{
+    uint32_t lens[AGL_BURST], n_done, n_sent = 0, i;
+    uint64_t n_bytes = 0;
+
+    for (i = 0; i < port->n_tx; i++) {
+        lens[i] = port->tx[i]->len;     /* The device may keep the packet. */
+    }
+    n_done = send_burst(w, port);
+    for (i = 0; i < port->n_tx; i++) {
+        struct agl_pkt *pkt = port->tx[i];
+
+        if (AGILIO_UNLIKELY(i >= n_done)) {
+            add(&port->stats->tx_dropped, 1);
+            drop_unsent(w, pkt, AGILIO_COUNTER_DROP_TX_FULL);
+        } else if (AGILIO_UNLIKELY(pkt && !pkt->len)) {
+            add(&port->stats->tx_errors, 1);
+            drop_unsent(w, pkt, AGILIO_COUNTER_DROP_TX_ERROR);
+        } else {
+            n_sent++;
+            n_bytes += lens[i];
+            if (pkt) {
+                agl_pkt_free(&w->pool, pkt);
+            }
+        }
+    }
+    add(&port->stats->tx_packets, n_sent);
+    add(&port->stats->tx_bytes, n_bytes);
+    port->n_tx = 0;
+}
+
+/* Bytes of Ethernet header that do not count against the MTU: of VLAN tags
+ * the outer one, as in the kernel datapath and as devices have it. */
+static uint32_t
+l2_len(const struct agl_pkt *pkt)
+{
+    uint16_t type = pkt->data[12] << 8 | pkt->data[13];
+
+    return agl_is_vlan_type(type) ? AGL_ETH_LEN + AGL_VLAN_LEN : AGL_ETH_LEN;
+}
+
+/* To the worker that has the port, and looks at it as we would. */
+static void __attribute__((noinline))
+hand_over(struct agl_worker *w, const struct agl_port *port,
+          struct agl_pkt *pkt)
+{
+    struct agl_handover *h = w->team->handovers[w->index][port->owner];
+
+    if (!agl_handover_put(h, &w->pool, pkt, port->id)) {
+        add(&port->stats->tx_dropped, 1);
+        drop(w, pkt, AGILIO_COUNTER_DROP_WORKER_FULL);
+    }
+}
+
+static inline void
+output(struct agl_worker *w, uint32_t port_id, struct agl_pkt *pkt)
+{
+    uint32_t slot = agilio_port_slot(port_id);
+    struct agl_port *port = &w->ports[slot < w->n_ports ? slot : 0];
+    const uint32_t up = AGILIO_PORT_ADMIN_UP | AGILIO_PORT_LINK_UP;
+
+    if (port_id == AGILIO_PORT_NONE || port->id != port_id) {
+        drop(w, pkt, AGILIO_COUNTER_DROP_TX_GONE);
+    } else if (AGILIO_UNLIKELY(!port->dev)) {
+        hand_over(w, port, pkt);
+    } else if ((port->flags & up) != up) {
+        add(&port->stats->tx_dropped, 1);
+        drop(w, pkt, AGILIO_COUNTER_DROP_TX_DOWN);
+    } else if (pkt->md.packet_type || pkt->len < 14) {
+        add(&port->stats->tx_errors, 1);        /* No frame for a port. */
+        drop(w, pkt, AGILIO_COUNTER_DROP_TX_ERROR);
+    } else if (pkt->len > port->mtu + AGL_ETH_LEN
+               && pkt->len > port->mtu + l2_len(pkt)) {
+        add(&port->stats->tx_dropped, 1);
+        drop(w, pkt, AGILIO_COUNTER_DROP_TX_MTU);
+    } else {
+        port->tx[port->n_tx++] = pkt;
+        if (port->n_tx == AGL_BURST) {
+            flush_port(w, port);
+        }
+    }
+}
+
+void
+agl_pipeline_output(struct agl_run *run, uint32_t port_id, struct agl_pkt *pkt)
+{
+    output(worker_of(run), port_id, pkt);
 }
 
 /* What stands before the frame in a packet ring. */
@@ -190,7 +304,7 @@ add_resume(struct preamble *p, const struct agl_pkt *pkt)
 
 /* Gives a packet to the host: from its beginning, or, if it was recirculated,
  * at the point that it has got to. */
-static void
+static void __attribute__((noinline))
 upcall(struct agl_worker *w, struct agl_pkt *pkt, enum agilio_fallback reason)
 {
     struct preamble p;
@@ -249,7 +363,7 @@ settle(struct agl_worker *w, const struct agl_program *program,
 
 /* Runs the program of a packet's flow.  The copies that it makes are set aside
  * before; what it does not need of them is given back. */
-static void
+static void __attribute__((noinline))
 run(struct agl_worker *w, const struct agl_program *program,
     const struct agilio_key *key, struct agl_pkt *pkt,
     struct agl_traversal *traversal)
@@ -287,7 +401,7 @@ carry(struct agl_worker *w, struct agl_pkt *pkt, const struct agilio_key *key,
     program = flow->program;
     if (program->port != AGILIO_PORT_NONE) {
         account(w, flow, pkt);
-        agl_pipeline_output(&w->run, program->port, pkt);
+        output(w, program->port, pkt);
         agl_worker_count(w, AGILIO_COUNTER_CARRIED);
         return;
     }
@@ -309,30 +423,30 @@ carry(struct agl_worker *w, struct agl_pkt *pkt, const struct agilio_key *key,
     }
 }
 
-/* Makes ready the lookup of a packet that begins a traversal.  True if it had
- * to be parsed, into 'key'. */
-static inline bool
-prepare(struct agl_worker *w, struct agl_pkt *pkt, struct agl_traversal *t,
-        struct agilio_key *key)
+/* Makes 'n' packets that begin a traversal ready for their lookups.  Those
+ * that have no shape are parsed, into 'keys'. */
+static inline void
+prepare(struct agl_worker *w, struct agl_pkt *const pkts[], uint32_t n,
+        struct agl_traversal ts[], struct agilio_key keys[])
 {
-    if (agl_tracker_shape_key(w->tracker, w->table, pkt, &w->options,
-                              &t->tk)) {
-        return false;
+    agl_tracker_shape_keys(w->tracker, w->table, pkts, n, &w->options, ts);
+    for (uint32_t i = 0; i < n; i++) {
+        if (AGILIO_UNLIKELY(!ts[i].tk.shape)) {
+            agl_parse(pkts[i], &w->options, &keys[i]);
+            agl_tracker_key(w->tracker, w->table, &keys[i], &ts[i].tk);
+        }
     }
-    agl_parse(pkt, &w->options, key);
-    agl_tracker_key(w->tracker, w->table, key, &t->tk);
-    return true;
 }
 
-/* Carries a packet that was made ready. */
-static inline void
+/* Carries a packet that was made ready.  True if the tracker knew it. */
+static inline bool
 start(struct agl_worker *w, struct agl_pkt *pkt, struct agl_traversal *t,
       struct agilio_key *key)
 {
     struct agl_flow *flow = exact_lookup(w, t);
-    bool parsed = !t->tk.shape;
+    bool parsed = !t->tk.shape, known = flow != NULL;
 
-    if (!flow) {
+    if (AGILIO_UNLIKELY(!known)) {
         if (!parsed) {
             agl_parse(pkt, &w->options, key);
             parsed = true;
@@ -340,6 +454,7 @@ start(struct agl_worker *w, struct agl_pkt *pkt, struct agl_traversal *t,
         flow = mask_lookup(w, t, key);
     }
     carry(w, pkt, parsed ? key : NULL, flow, t);
+    return known;
 }
 
 /* Goes on with a traversal whose next pass is as certain as its first. */
@@ -389,8 +504,9 @@ agl_pipeline_recirc(struct agl_run *run, struct agl_pkt *pkt)
         struct agilio_key key;
 
         fresh.alone = false;
-        prepare(w, pkt, &fresh, &key);
-        start(w, pkt, &fresh, &key);
+        prepare(w, &pkt, 1, &fresh, &key);
+        agl_worker_add(w, AGILIO_COUNTER_L1_HIT,
+                       start(w, pkt, &fresh, &key));
     }
 }
 
@@ -421,18 +537,15 @@ agl_pipeline_drop(struct agl_run *run, enum agilio_counter reason,
 static void
 carry_burst(struct agl_worker *w, struct agl_pkt *const pkts[], uint32_t n)
 {
-    uint32_t i;
+    uint32_t n_known = 0, i;
 
+    prepare(w, pkts, n, w->traversals, w->keys);
+    agl_tracker_prefetch(w->tracker, w->traversals, n);
     for (i = 0; i < n; i++) {
         w->traversals[i].alone = true;
-        prepare(w, pkts[i], &w->traversals[i], &w->keys[i]);
+        n_known += start(w, pkts[i], &w->traversals[i], &w->keys[i]);
     }
-    for (i = 0; i < n; i++) {
-        agl_tracker_prefetch(w->tracker, &w->traversals[i].tk);
-    }
-    for (i = 0; i < n; i++) {
-        start(w, pkts[i], &w->traversals[i], &w->keys[i]);
-    }
+    agl_worker_add(w, AGILIO_COUNTER_L1_HIT, n_known);
 }
 
 /* Carries what 'port' received of 'pkts', in which it may move them. */
@@ -542,118 +655,6 @@ agl_pipeline_host_tx(struct agl_worker *w, struct agl_port *port)
     return n;
 }
 
-/* Gives the device what waits for it; returns with how many it was done. */
-static uint32_t
-send_burst(struct agl_worker *w, struct agl_port *port)
-{
-    uint32_t n = port->n_tx, n_done;
-
-    if (AGILIO_LIKELY(!port->capture)) {
-        return port->dev->class->tx(port->dev, port->tx, n);
-    }
-    agl_capture_send(port->capture, port->tx, n, w->now);
-    n_done = port->dev->class->tx(port->dev, port->tx, n);
-    agl_capture_sent(port->capture, port->tx, n, n_done);
-    return n_done;
-}
-
-/* Drops a packet that its device did not take.  Which one is carried now may
- * be another. */
-static void
-drop_unsent(struct agl_worker *w, struct agl_pkt *pkt,
-            enum agilio_counter reason)
-{
-    drop(w, pkt, reason);
-    if (w->watched) {
-        agl_capture_except(w->watched, reason);
-    }
-}
-
-static void
-flush_port(struct agl_worker *w, struct agl_port *port)
-{
-    uint32_t lens[AGL_BURST], n_done, n_sent = 0, i;
-    uint64_t n_bytes = 0;
-
-    for (i = 0; i < port->n_tx; i++) {
-        lens[i] = port->tx[i]->len;     /* The device may keep the packet. */
-    }
-    n_done = send_burst(w, port);
-    for (i = 0; i < port->n_tx; i++) {
-        struct agl_pkt *pkt = port->tx[i];
-
-        if (AGILIO_UNLIKELY(i >= n_done)) {
-            add(&port->stats->tx_dropped, 1);
-            drop_unsent(w, pkt, AGILIO_COUNTER_DROP_TX_FULL);
-        } else if (AGILIO_UNLIKELY(pkt && !pkt->len)) {
-            add(&port->stats->tx_errors, 1);
-            drop_unsent(w, pkt, AGILIO_COUNTER_DROP_TX_ERROR);
-        } else {
-            n_sent++;
-            n_bytes += lens[i];
-            if (pkt) {
-                agl_pkt_free(&w->pool, pkt);
-            }
-        }
-    }
-    add(&port->stats->tx_packets, n_sent);
-    add(&port->stats->tx_bytes, n_bytes);
-    port->n_tx = 0;
-}
-
-/* Bytes of Ethernet header that do not count against the MTU: of VLAN tags
- * the outer one, as in the kernel datapath and as devices have it. */
-static uint32_t
-l2_len(const struct agl_pkt *pkt)
-{
-    uint16_t type = pkt->data[12] << 8 | pkt->data[13];
-
-    return agl_is_vlan_type(type) ? AGL_ETH_LEN + AGL_VLAN_LEN : AGL_ETH_LEN;
-}
-
-/* To the worker that has the port, and looks at it as we would. */
-static void
-hand_over(struct agl_worker *w, const struct agl_port *port,
-          struct agl_pkt *pkt)
-{
-    struct agl_handover *h = w->team->handovers[w->index][port->owner];
-
-    if (!agl_handover_put(h, &w->pool, pkt, port->id)) {
-        add(&port->stats->tx_dropped, 1);
-        drop(w, pkt, AGILIO_COUNTER_DROP_WORKER_FULL);
-    }
-}
-
-void
-agl_pipeline_output(struct agl_run *run, uint32_t port_id, struct agl_pkt *pkt)
-{
-    struct agl_worker *w = worker_of(run);
-    uint32_t slot = agilio_port_slot(port_id);
-    struct agl_port *port = &w->ports[slot < w->n_ports ? slot : 0];
-    const uint32_t up = AGILIO_PORT_ADMIN_UP | AGILIO_PORT_LINK_UP;
-
-    if (port_id == AGILIO_PORT_NONE || port->id != port_id) {
-        drop(w, pkt, AGILIO_COUNTER_DROP_TX_GONE);
-    } else if (!port->dev) {
-        hand_over(w, port, pkt);
-    } else if ((port->flags & up) != up) {
-        add(&port->stats->tx_dropped, 1);
-        drop(w, pkt, AGILIO_COUNTER_DROP_TX_DOWN);
-    } else if (pkt->md.packet_type || pkt->len < 14) {
-        add(&port->stats->tx_errors, 1);        /* No frame for a port. */
-        drop(w, pkt, AGILIO_COUNTER_DROP_TX_ERROR);
-    } else if (pkt->len > port->mtu + AGL_ETH_LEN
-               && pkt->len > port->mtu + l2_len(pkt)) {
-        add(&port->stats->tx_dropped, 1);
-        drop(w, pkt, AGILIO_COUNTER_DROP_TX_MTU);
-    } else {
-        port->tx[port->n_tx++] = pkt;
-        if (port->n_tx == AGL_BURST) {
-            flush_port(w, port);
-        }
-    }
-}
-
 uint32_t
 agl_pipeline_take_over(struct agl_worker *w, uint32_t giver)
 {
@@ -664,7 +665,7 @@ agl_pipeline_take_over(struct agl_worker *w, uint32_t giver)
         uint32_t port_id;
         struct agl_pkt *pkt = agl_handover_get(h, i, &port_id);
 
-        agl_pipeline_output(&w->run, port_id, pkt);
+        output(w, port_id, pkt);
     }
     return n;
 }

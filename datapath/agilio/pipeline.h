@@ -52,14 +52,6 @@ struct agl_port {
     struct agl_pkt *tx[AGL_BURST];      /* Waiting for the end of the burst. */
 };
 
-/* A packet's way from a lookup in the tracker on. */
-struct agl_traversal {
-    struct agl_tracker_key tk;
-    struct agl_path path;
-    uint32_t at;                /* In 'path': the flow of the next pass. */
-    bool alone;                 /* No copy has to go before or after it. */
-};
-
 /* Something that a worker does for the control thread. */
 struct agl_call {
     void (*fn)(struct agl_worker *, void *arg);
@@ -150,10 +142,16 @@ bool agl_worker_sleep(struct agl_worker *);
 void agl_worker_awake(struct agl_worker *);
 
 static inline void
-agl_worker_count(struct agl_worker *w, enum agilio_counter c)
+agl_worker_add(struct agl_worker *w, enum agilio_counter c, uint32_t n)
 {
     agilio_store_relaxed(&w->counters[c],
-                         agilio_to_le64(agilio_from_le64(w->counters[c]) + 1));
+                         agilio_to_le64(agilio_from_le64(w->counters[c]) + n));
+}
+
+static inline void
+agl_worker_count(struct agl_worker *w, enum agilio_counter c)
+{
+    agl_worker_add(w, c, 1);
 }
 
 /* ## pipeline.c ## */

@@ -301,7 +301,7 @@ model_lookup(const struct model *model, struct agl_flow_table *t,
 {
     struct agl_path path = { .n = 0 };
     struct agl_flow *flow = NULL;
-    struct agl_tracker_key tk;
+    struct agl_traversal traversal;
     struct agilio_key key;
     struct match m = { .mask = { 0 } };
     int expected = -1;
@@ -318,10 +318,10 @@ model_lookup(const struct model *model, struct agl_flow_table *t,
 
     key = packet(m.key);
     if (tracker) {
-        agl_tracker_key(tracker, t, &key, &tk);
-        agl_tracker_prefetch(tracker, &tk);
+        agl_tracker_key(tracker, t, &key, &traversal.tk);
+        agl_tracker_prefetch(tracker, &traversal, 1);
     }
-    hit = tracker && agl_tracker_lookup(tracker, t, &tk, now, &path);
+    hit = tracker && agl_tracker_lookup(tracker, t, &traversal.tk, now, &path);
     if (hit) {
         CHECK(path.n == 1);
         flow = path.flows[0];
@@ -330,7 +330,7 @@ model_lookup(const struct model *model, struct agl_flow_table *t,
         if (flow && tracker) {
             path.n = 1;
             path.flows[0] = flow;
-            agl_tracker_learn(tracker, t, &tk, &path, now);
+            agl_tracker_learn(tracker, t, &traversal.tk, &path, now);
         }
     }
     CHECK((flow ? (int) flow->id : -1) == expected);

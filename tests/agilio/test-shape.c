@@ -245,24 +245,23 @@ make_udp(struct agl_pkt *pkt, const char *name, uint16_t src, uint16_t dst)
 
 /* What the tracker makes of a packet: its flow's id, or -1. */
 static int
-hit(struct agl_pkt *pkt, struct agl_tracker_key *tk)
+hit(struct agl_pkt *pkt, struct agl_traversal *t)
 {
-    struct agl_path path;
-
-    if (!agl_tracker_shape_key(tracker, table, pkt, &options[1], tk)) {
+    agl_tracker_shape_keys(tracker, table, &pkt, 1, &options[1], t);
+    if (!t->tk.shape) {
         struct agilio_key key;
 
         agl_parse(pkt, &options[1], &key);
-        agl_tracker_key(tracker, table, &key, tk);
+        agl_tracker_key(tracker, table, &key, &t->tk);
     }
-    agl_tracker_prefetch(tracker, tk);
-    return (agl_tracker_lookup(tracker, table, tk, now, &path)
-            ? (int) path.flows[0]->id : -1);
+    agl_tracker_prefetch(tracker, t, 1);
+    return (agl_tracker_lookup(tracker, table, &t->tk, now, &t->path)
+            ? (int) t->path.flows[0]->id : -1);
 }
 
 /* The long way, in which a packet is learned.  Returns the same. */
 static int
-look_up(struct agl_pkt *pkt, const struct agl_tracker_key *tk)
+look_up(struct agl_pkt *pkt, const struct agl_traversal *t)
 {
     struct agl_path path = { .n = 1 };
     struct agilio_key key;
@@ -272,7 +271,7 @@ look_up(struct agl_pkt *pkt, const struct agl_tracker_key *tk)
     if (!path.flows[0]) {
         return -1;
     }
-    agl_tracker_learn(tracker, table, tk, &path, now);
+    agl_tracker_learn(tracker, table, &t->tk, &path, now);
     return (int) path.flows[0]->id;
 }
 
@@ -281,21 +280,21 @@ static int
 track(uint16_t src, uint16_t dst)
 {
     static struct agl_pkt pkt;
-    struct agl_tracker_key tk;
+    struct agl_traversal t;
 
     make_udp(&pkt, "udp4", src, dst);
-    return hit(&pkt, &tk);
+    return hit(&pkt, &t);
 }
 
 static int
 teach(uint16_t src, uint16_t dst)
 {
     static struct agl_pkt pkt;
-    struct agl_tracker_key tk;
+    struct agl_traversal t;
 
     make_udp(&pkt, "udp4", src, dst);
-    hit(&pkt, &tk);
-    return look_up(&pkt, &tk);
+    hit(&pkt, &t);
+    return look_up(&pkt, &t);
 }
 
 static void
@@ -333,18 +332,18 @@ test_tracker_and_shapes(void)
 {
     struct agilio_tracker_entry out[8];
     static struct agl_pkt udp, icmp, tcp;
-    struct agl_tracker_key tk;
+    struct agl_traversal t;
     uint32_t cursor = 0;
 
     start(8);
     make_udp(&udp, "udp4", 5, 0);
     make_udp(&tcp, "tcp4", 5, 0);
     make_udp(&icmp, "icmp4", 0x500, 0);    /* Code 0. */
-    CHECK(hit(&udp, &tk) == -1 && look_up(&udp, &tk) == 0);
-    CHECK(hit(&udp, &tk) == 0);
-    CHECK(hit(&tcp, &tk) == -1 && look_up(&tcp, &tk) == 0);
-    CHECK(hit(&icmp, &tk) == -1 && look_up(&icmp, &tk) == 0);
-    CHECK(hit(&udp, &tk) == 0 && hit(&tcp, &tk) == 0 && hit(&icmp, &tk) == 0);
+    CHECK(hit(&udp, &t) == -1 && look_up(&udp, &t) == 0);
+    CHECK(hit(&udp, &t) == 0);
+    CHECK(hit(&tcp, &t) == -1 && look_up(&tcp, &t) == 0);
+    CHECK(hit(&icmp, &t) == -1 && look_up(&icmp, &t) == 0);
+    CHECK(hit(&udp, &t) == 0 && hit(&tcp, &t) == 0 && hit(&icmp, &t) == 0);
     CHECK(agl_tracker_dump(tracker, table, &cursor, out, 8) == 3);
     for (int i = 0; i < 3; i++) {
         CHECK(!memcmp(&out[i].key, &out[0].key, sizeof out[i].key));
@@ -352,7 +351,7 @@ test_tracker_and_shapes(void)
         CHECK(agilio_from_le64(out[i].packets) == (i ? 2 : 3));
     }
     udp.md.in_port = agilio_to_le32(8);
-    CHECK(hit(&udp, &tk) == -1 && look_up(&udp, &tk) == -1);
+    CHECK(hit(&udp, &t) == -1 && look_up(&udp, &t) == -1);
     stop();
 }
 
@@ -367,7 +366,7 @@ test_tracker_random(void)
     start(16);
     for (uint32_t i = 0; i < 500000; i++) {
         uint32_t id = frame_random(8);
-        struct agl_tracker_key tk;
+        struct agl_traversal t;
         struct agl_flow *flow;
         struct agilio_key key;
         int found;
@@ -381,13 +380,13 @@ test_tracker_random(void)
         make_udp(&pkt, frame_random(8) ? "udp4" : "tcp4",
                  (uint16_t) frame_random(64), (uint16_t) frame_random(8));
         now++;
-        found = hit(&pkt, &tk);
+        found = hit(&pkt, &t);
         agl_parse(&pkt, &options[1], &key);
         flow = agl_flow_table_lookup(table, &key);
         CHECK(found == -1 || (flow && found == (int) flow->id));
         n_hits += found != -1;
         if (found == -1) {
-            look_up(&pkt, &tk);
+            look_up(&pkt, &t);
         }
     }
     CHECK(n_hits > 100000);

@@ -26,7 +26,7 @@ struct burst {
     struct agl_select select;   /* Of all that the policy looks at. */
     struct agl_pkt *pkts[AGL_BURST];
     struct agilio_key keys[AGL_BURST];
-    struct agl_tracker_key tracked[AGL_BURST];
+    struct agl_traversal tracked[AGL_BURST];
     struct agl_flow *flows[AGL_BURST];
     uint64_t hash;              /* So that hashing is not for nothing. */
     uint32_t n_missed;          /* Packets whose flow the tracker had not. */
@@ -51,24 +51,20 @@ init_select(struct burst *b)
 static void
 stage_shape(struct burst *b, struct agl_worker *w)
 {
-    for (uint32_t i = 0; i < AGL_BURST; i++) {
-        agl_tracker_shape_key(w->tracker, w->table, b->pkts[i], &w->options,
-                              &b->tracked[i]);
-    }
+    agl_tracker_shape_keys(w->tracker, w->table, b->pkts, AGL_BURST,
+                           &w->options, b->tracked);
 }
 
 static void
 stage_tracker(struct burst *b, struct agl_worker *w)
 {
+    agl_tracker_prefetch(w->tracker, b->tracked, AGL_BURST);
     for (uint32_t i = 0; i < AGL_BURST; i++) {
-        agl_tracker_prefetch(w->tracker, &b->tracked[i]);
-    }
-    for (uint32_t i = 0; i < AGL_BURST; i++) {
-        struct agl_path path;
+        struct agl_traversal *t = &b->tracked[i];
 
-        b->flows[i] = (agl_tracker_lookup(w->tracker, w->table, &b->tracked[i],
-                                          w->now, &path)
-                       ? path.flows[0] : NULL);
+        b->flows[i] = (agl_tracker_lookup(w->tracker, w->table, &t->tk,
+                                          w->now, &t->path)
+                       ? t->path.flows[0] : NULL);
     }
 }
 
@@ -116,7 +112,8 @@ learn(struct burst *b, struct agl_worker *w)
     for (uint32_t i = 0; i < AGL_BURST; i++) {
         const struct agl_path path = { .n = 1, .flows = { b->flows[i] } };
 
-        agl_tracker_learn(w->tracker, w->table, &b->tracked[i], &path, w->now);
+        agl_tracker_learn(w->tracker, w->table, &b->tracked[i].tk, &path,
+                          w->now);
     }
 }
 

@@ -37,24 +37,6 @@ take(struct agl_pool *pool)
     return pkt;
 }
 
-/* In steps that a compiler makes a few stores of; of one memset() it would
- * make a string instruction, which takes longer to begin than this to end. */
-void
-agl_pkt_init(struct agl_pkt *pkt, uint8_t *data, uint32_t len)
-{
-    enum { n = offsetof(struct agl_pkt, tun_opts)
-               - offsetof(struct agl_pkt, data) };
-    uint8_t *p = (uint8_t *) &pkt->data;
-
-    AGILIO_ASSERT(n > 128 && n <= 192);
-    memset(p, 0, 64);
-    memset(p + 64, 0, 64);
-    memset(p + 128, 0, n - 128);
-    pkt->data = data;
-    pkt->len = len;
-    pkt->l2_5_ofs = pkt->l3_ofs = pkt->l4_ofs = AGL_OFS_NONE;
-}
-
 struct agl_pkt *
 agl_pkt_new(struct agl_pool *pool)
 {

@@ -58,30 +58,36 @@ void agl_shape_key(uint32_t shape, const struct agl_shape_select *select,
 void agl_shape_settle(struct agl_pkt *, uint32_t shape,
                       const struct agl_parse_options *);
 
+/* The frame's TCP header and what is behind it take 'len' bytes. */
+static inline bool
+agl_shape_has_tcp(struct agl_pkt *pkt, uint32_t l4_ofs, uint32_t len)
+{
+    uint32_t tcp_len;
+    uint16_t ctl;
+
+    if (len < AGL_TCP_LEN) {
+        return false;
+    }
+    ctl = agl_get_u16(pkt->data + l4_ofs + AGL_TCP_CTL);
+    tcp_len = (ctl >> 12) * 4;
+    pkt->tcp_flags = ctl & AGL_TCP_FLAGS_MASK;
+    return tcp_len >= AGL_TCP_LEN && tcp_len <= len;
+}
+
 /* What lies behind an IP header whose payload is 'len' bytes. */
 static inline uint32_t
 agl_shape_of_l4(struct agl_pkt *pkt, uint32_t l4_ofs, uint32_t len,
                 uint8_t proto)
 {
-    uint32_t tcp_len;
-    uint16_t ctl;
-
     if (l4_ofs + len > pkt->len) {
         return AGL_SHAPE_NONE;
-    }
-    if (proto == AGL_PROTO_UDP) {
+    } else if (proto == AGL_PROTO_UDP) {
         return len >= AGL_UDP_LEN ? AGL_SHAPE_SOME : AGL_SHAPE_NONE;
+    } else if (proto == AGL_PROTO_TCP) {
+        return agl_shape_has_tcp(pkt, l4_ofs, len)
+               ? AGL_SHAPE_SOME | AGL_SHAPE_TCP : AGL_SHAPE_NONE;
     }
-    if (proto != AGL_PROTO_TCP || len < AGL_TCP_LEN) {
-        return AGL_SHAPE_NONE;
-    }
-    ctl = agl_get_u16(pkt->data + l4_ofs + AGL_TCP_CTL);
-    tcp_len = (ctl >> 12) * 4;
-    if (tcp_len < AGL_TCP_LEN || tcp_len > len) {
-        return AGL_SHAPE_NONE;
-    }
-    pkt->tcp_flags = ctl & AGL_TCP_FLAGS_MASK;
-    return AGL_SHAPE_SOME | AGL_SHAPE_TCP;
+    return AGL_SHAPE_NONE;
 }
 
 /* The shape of a packet that begins with Ethernet.  Of one that has a shape,
@@ -90,7 +96,7 @@ static inline uint32_t
 agl_shape_of(struct agl_pkt *pkt, const struct agl_parse_options *options)
 {
     const uint8_t *l3 = pkt->data + AGL_ETH_LEN;
-    uint32_t shape = 0, l4, total;
+    uint32_t shape = 0, ofs = AGL_ETH_LEN, total;
     uint16_t type;
 
     if (pkt->len < AGL_SHAPE_MIN_LEN) {
@@ -101,28 +107,28 @@ agl_shape_of(struct agl_pkt *pkt, const struct agl_parse_options *options)
     if (type != AGL_TYPE_IPV4 && agl_is_vlan_type(type)
         && options->max_vlans) {
         shape = AGL_SHAPE_VLAN;
+        ofs += AGL_VLAN_LEN;
         l3 += AGL_VLAN_LEN;
         type = agl_get_u16(l3 - 2);
     }
-    l4 = (uint32_t) (l3 - pkt->data);
     if (type == AGL_TYPE_IPV4) {
         total = agl_get_u16(l3 + AGL_IPV4_TOTAL);
         if (l3[0] != 0x45 || total < AGL_IPV4_LEN
-            || (agl_get_u16(l3 + AGL_IPV4_FRAG)
-                & (AGL_IPV4_MORE | AGL_IPV4_OFS_MASK))) {
+            || (agl_get_be16(l3 + AGL_IPV4_FRAG)
+                & agilio_to_be16(AGL_IPV4_MORE | AGL_IPV4_OFS_MASK))) {
             return AGL_SHAPE_NONE;
         }
-        l4 = agl_shape_of_l4(pkt, l4 + AGL_IPV4_LEN, total - AGL_IPV4_LEN,
-                             l3[AGL_IPV4_PROTO]);
+        ofs = agl_shape_of_l4(pkt, ofs + AGL_IPV4_LEN, total - AGL_IPV4_LEN,
+                              l3[AGL_IPV4_PROTO]);
     } else if (type == AGL_TYPE_IPV6) {
         shape |= AGL_SHAPE_IPV6;
-        l4 = agl_shape_of_l4(pkt, l4 + AGL_IPV6_LEN,
-                             agl_get_u16(l3 + AGL_IPV6_PLEN),
-                             l3[AGL_IPV6_NEXT]);
+        ofs = agl_shape_of_l4(pkt, ofs + AGL_IPV6_LEN,
+                              agl_get_u16(l3 + AGL_IPV6_PLEN),
+                              l3[AGL_IPV6_NEXT]);
     } else {
         return AGL_SHAPE_NONE;
     }
-    return l4 ? shape | l4 : AGL_SHAPE_NONE;
+    return ofs ? shape | ofs : AGL_SHAPE_NONE;
 }
 
 /* What 'select' takes from a frame of its shape. */

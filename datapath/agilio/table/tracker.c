@@ -248,17 +248,25 @@ find_tag(const struct bucket *bucket, uint32_t tag)
 #endif
 }
 
-/* Whether the entry at 'place' has the key of 'tk'. */
+/* Whether the entry at 'place' has the first words of 'tk'. */
 static inline bool
-has_key(const struct agl_tracker *t, size_t place,
-        const struct agl_tracker_key *tk)
+has_head(const struct agl_tracker *t, size_t place,
+         const struct agl_tracker_key *tk)
 {
     const uint64_t *a = t->entries[place].key, *b = tk->words;
     uint64_t differ = ((a[0] ^ b[0]) | (a[1] ^ b[1]) | (a[2] ^ b[2])
                        | (a[3] ^ b[3]) | (a[4] ^ b[4]));
 
     AGILIO_ASSERT(HEAD_WORDS == 5);
-    return !differ
+    return !differ;
+}
+
+/* Whether it has all of them. */
+static inline bool
+has_key(const struct agl_tracker *t, size_t place,
+        const struct agl_tracker_key *tk)
+{
+    return has_head(t, place, tk)
            && (tk->n <= HEAD_WORDS
                || agl_words_equal(rest_at(t, place)->key,
                                   tk->words + HEAD_WORDS,
@@ -358,27 +366,22 @@ add_meta(const struct agl_tracker *t, const struct agl_pkt *pkt,
     return true;
 }
 
-bool
-agl_tracker_shape_key(struct agl_tracker *t,
-                      const struct agl_flow_table *flows, struct agl_pkt *pkt,
-                      const struct agl_parse_options *options,
-                      struct agl_tracker_key *tk)
+/* Makes the key of a packet; false if it has no shape. */
+static inline bool
+shape_key(const struct agl_tracker *t, struct agl_pkt *pkt,
+          const struct agl_parse_options *options, struct agl_tracker_key *tk)
 {
-    const struct agl_shape_select *select;
-    uint32_t kind, n = 1;
+    uint32_t shape = agl_shape_of(pkt, options), kind = shape, n = 1;
+    const struct agl_shape_select *select = &t->shapes[shape];
     uint64_t hash;
 
-    tk->shape = kind = agl_shape_of(pkt, options);
-    if (!kind) {
+    if (!shape) {
         return false;
     }
-    follow_interest(t, flows);
-    select = &t->shapes[kind];
     memset(tk->words, 0, HEAD_WORDS * sizeof tk->words[0]);
     tk->words[0] = agilio_from_le32(pkt->md.in_port);
     if (AGILIO_UNLIKELY(pkt->n_recirc)) {
         if (!add_meta(t, pkt, tk)) {
-            tk->shape = AGL_SHAPE_NONE;
             return false;
         }
         kind |= KIND_META;
@@ -395,22 +398,42 @@ agl_tracker_shape_key(struct agl_tracker *t,
         hash = agl_hash_add(hash, word);
     }
     tk->n = n;
+    tk->shape = shape;
     set_hash(t, tk, agl_hash_finish(hash), kind);
     return true;
 }
 
 void
-agl_tracker_prefetch(const struct agl_tracker *t, struct agl_tracker_key *tk)
+agl_tracker_shape_keys(struct agl_tracker *t,
+                       const struct agl_flow_table *flows,
+                       struct agl_pkt *const pkts[], uint32_t n,
+                       const struct agl_parse_options *options,
+                       struct agl_traversal ts[])
 {
-    const struct bucket *bucket = bucket_of(t, tk->hash);
-    uint32_t ways = find_tag(bucket, tk->tag);
+    follow_interest(t, flows);
+    for (uint32_t i = 0; i < n; i++) {
+        if (!shape_key(t, pkts[i], options, &ts[i].tk)) {
+            ts[i].tk.shape = AGL_SHAPE_NONE;
+        }
+    }
+}
 
-    if (ways) {
-        tk->place = (uint32_t) index_of(t, bucket,
-                                        (uint32_t) __builtin_ctz(ways));
-        __builtin_prefetch(&t->entries[tk->place], 1);
-        if (tk->n > HEAD_WORDS) {
-            __builtin_prefetch(rest_at(t, tk->place)->key);
+void
+agl_tracker_prefetch(const struct agl_tracker *t, struct agl_traversal ts[],
+                     uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        struct agl_tracker_key *tk = &ts[i].tk;
+        const struct bucket *bucket = bucket_of(t, tk->hash);
+        uint32_t ways = find_tag(bucket, tk->tag);
+
+        if (ways) {
+            tk->place = (uint32_t) index_of(t, bucket,
+                                            (uint32_t) __builtin_ctz(ways));
+            __builtin_prefetch(&t->entries[tk->place], 1);
+            if (tk->n > HEAD_WORDS) {
+                __builtin_prefetch(rest_at(t, tk->place)->key);
+            }
         }
     }
 }
@@ -436,7 +459,8 @@ hit(const struct agl_tracker *t, const struct agl_flow_table *flows,
     return len == 1 || follow_rest(t, flows, place, len, path);
 }
 
-/* The same as agl_tracker_lookup(), without what prefetching found out. */
+/* The same as agl_tracker_lookup(), for keys that are long or that prefetching
+ * did not find. */
 static bool __attribute__((noinline))
 search(const struct agl_tracker *t, const struct agl_flow_table *flows,
        const struct agl_tracker_key *tk, uint64_t now, struct agl_path *path)
@@ -464,7 +488,7 @@ agl_tracker_lookup(struct agl_tracker *t, const struct agl_flow_table *flows,
     if (AGILIO_LIKELY(place != NOWHERE && is_current(tk, flows)
                       && bucket->epoch == tk->epoch
                       && bucket->tags[place % WAYS] == tk->tag
-                      && has_key(t, place, tk))) {
+                      && tk->n <= HEAD_WORDS && has_head(t, place, tk))) {
         return hit(t, flows, place, now, path);
     }
     return search(t, flows, tk, now, path);

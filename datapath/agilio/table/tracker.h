@@ -60,12 +60,23 @@ struct agl_tracker_key {
 void agl_tracker_key(struct agl_tracker *, const struct agl_flow_table *,
                      const struct agilio_key *key, struct agl_tracker_key *tk);
 
-/* Makes 'tk' of a packet.  False if it has no shape, and is to be parsed. */
-bool agl_tracker_shape_key(struct agl_tracker *, const struct agl_flow_table *,
-                           struct agl_pkt *, const struct agl_parse_options *,
-                           struct agl_tracker_key *tk);
+/* A packet's way from its lookup on.  What every packet has comes first. */
+struct agl_traversal {
+    uint32_t at;                /* In 'path': the flow of the next pass. */
+    bool alone;                 /* No copy has to go before or after it. */
+    struct agl_path path;
+    struct agl_tracker_key tk;
+} __attribute__((aligned(AGILIO_CACHE_LINE)));
+
+/* Makes the 'tk' of 'n' packets; those without a shape have none in it, and
+ * are to be parsed. */
+void agl_tracker_shape_keys(struct agl_tracker *,
+                            const struct agl_flow_table *,
+                            struct agl_pkt *const pkts[], uint32_t n,
+                            const struct agl_parse_options *,
+                            struct agl_traversal ts[]);
 void agl_tracker_prefetch(const struct agl_tracker *,
-                          struct agl_tracker_key *tk);
+                          struct agl_traversal ts[], uint32_t n);
 
 /* Fills in 'path', as far as it is known: false on a miss, when it is empty.
  * Notes the use at 'now' (NIC clock) in the entry. */
