@@ -26,6 +26,8 @@
 /* A program that a packet has room for now has it in AGL_PKT_HEADROOM. */
 AGILIO_ASSERT(AGILIO_MAX_GROWTH <= AGL_PKT_HEADROOM);
 
+#define PORT_UP (AGILIO_PORT_ADMIN_UP | AGILIO_PORT_LINK_UP)
+
 static struct agl_worker *
 worker_of(struct agl_run *run)
 {
@@ -118,6 +120,7 @@ static inline struct agl_flow *
 exact_lookup(struct agl_worker *w, struct agl_traversal *t)
 {
     t->at = 1;
+    t->settled = false;
     return (agl_tracker_lookup(w->tracker, w->table, &t->tk, w->now, &t->path)
             ? t->path.flows[0] : NULL);
 }
@@ -211,32 +214,45 @@ hand_over(struct agl_worker *w, const struct agl_port *port,
     }
 }
 
+/* What becomes of a packet that we cannot send by 'port': it goes to who has
+ * the device, or is dropped, and counted why. */
+static void __attribute__((noinline))
+divert(struct agl_worker *w, struct agl_port *port, uint32_t port_id,
+       struct agl_pkt *pkt)
+{
+    if (port_id == AGILIO_PORT_NONE || port->id != port_id) {
+        drop(w, pkt, AGILIO_COUNTER_DROP_TX_GONE);
+    } else if (!port->dev) {
+        hand_over(w, port, pkt);
+    } else if ((port->flags & PORT_UP) != PORT_UP) {
+        add(&port->stats->tx_dropped, 1);
+        drop(w, pkt, AGILIO_COUNTER_DROP_TX_DOWN);
+    } else if (pkt->md.packet_type || pkt->len < AGL_ETH_LEN) {
+        add(&port->stats->tx_errors, 1);        /* No frame for a port. */
+        drop(w, pkt, AGILIO_COUNTER_DROP_TX_ERROR);
+    } else {
+        add(&port->stats->tx_dropped, 1);
+        drop(w, pkt, AGILIO_COUNTER_DROP_TX_MTU);
+    }
+}
+
 static inline void
 output(struct agl_worker *w, uint32_t port_id, struct agl_pkt *pkt)
 {
     uint32_t slot = agilio_port_slot(port_id);
     struct agl_port *port = &w->ports[slot < w->n_ports ? slot : 0];
-    const uint32_t up = AGILIO_PORT_ADMIN_UP | AGILIO_PORT_LINK_UP;
 
-    if (port_id == AGILIO_PORT_NONE || port->id != port_id) {
-        drop(w, pkt, AGILIO_COUNTER_DROP_TX_GONE);
-    } else if (AGILIO_UNLIKELY(!port->dev)) {
-        hand_over(w, port, pkt);
-    } else if ((port->flags & up) != up) {
-        add(&port->stats->tx_dropped, 1);
-        drop(w, pkt, AGILIO_COUNTER_DROP_TX_DOWN);
-    } else if (pkt->md.packet_type || pkt->len < 14) {
-        add(&port->stats->tx_errors, 1);        /* No frame for a port. */
-        drop(w, pkt, AGILIO_COUNTER_DROP_TX_ERROR);
-    } else if (pkt->len > port->mtu + AGL_ETH_LEN
-               && pkt->len > port->mtu + l2_len(pkt)) {
-        add(&port->stats->tx_dropped, 1);
-        drop(w, pkt, AGILIO_COUNTER_DROP_TX_MTU);
-    } else {
-        port->tx[port->n_tx++] = pkt;
-        if (port->n_tx == AGL_BURST) {
-            flush_port(w, port);
-        }
+    if (AGILIO_UNLIKELY(port->id != port_id || port_id == AGILIO_PORT_NONE
+                        || !port->dev || (port->flags & PORT_UP) != PORT_UP
+                        || pkt->md.packet_type || pkt->len < AGL_ETH_LEN
+                        || (pkt->len > port->mtu + AGL_ETH_LEN
+                            && pkt->len > port->mtu + l2_len(pkt)))) {
+        divert(w, port, port_id, pkt);
+        return;
+    }
+    port->tx[port->n_tx++] = pkt;
+    if (port->n_tx == AGL_BURST) {
+        flush_port(w, port);
     }
 }
 
@@ -340,8 +356,8 @@ account(struct agl_worker *w, const struct agl_flow *flow,
     }
 }
 
-/* Sets what running a program needs of a packet in its first pass: what
- * parsing it would set, if that was not done, and its hash. */
+/* Sets what running the first program of a traversal needs of a packet: what
+ * parsing would set, if that was not done, and its hash. */
 static void
 settle(struct agl_worker *w, const struct agl_program *program,
        const struct agilio_key *key, struct agl_pkt *pkt,
@@ -375,7 +391,8 @@ run(struct agl_worker *w, const struct agl_program *program,
         agl_worker_count(w, AGILIO_COUNTER_CARRIED);
         return;
     }
-    if (traversal->at == 1) {
+    if (!traversal->settled) {
+        traversal->settled = true;
         settle(w, program, key, pkt, traversal);
     }
     w->traversal = traversal;
@@ -438,6 +455,25 @@ prepare(struct agl_worker *w, struct agl_pkt *const pkts[], uint32_t n,
     }
 }
 
+/* Takes a packet through the passes that do no more than look it up again, as
+ * long as the answer is known.  Returns the flow after these. */
+static inline struct agl_flow *
+hop(struct agl_worker *w, struct agl_pkt *pkt, struct agl_traversal *t)
+{
+    struct agl_flow *flow = t->path.flows[0];
+
+    while (AGILIO_UNLIKELY(t->at < t->path.n) && t->path.plain
+           && flow->program->recirc_id
+           && pkt->n_recirc < AGILIO_MAX_RECIRC) {
+        account(w, flow, pkt);
+        pkt->md.recirc_id = flow->program->recirc_id;
+        pkt->n_recirc++;
+        agl_worker_count(w, AGILIO_COUNTER_RECIRC);
+        flow = t->path.flows[t->at++];
+    }
+    return flow;
+}
+
 /* Carries a packet that was made ready.  True if the tracker knew it. */
 static inline bool
 start(struct agl_worker *w, struct agl_pkt *pkt, struct agl_traversal *t,
@@ -446,7 +482,9 @@ start(struct agl_worker *w, struct agl_pkt *pkt, struct agl_traversal *t,
     struct agl_flow *flow = exact_lookup(w, t);
     bool parsed = !t->tk.shape, known = flow != NULL;
 
-    if (AGILIO_UNLIKELY(!known)) {
+    if (AGILIO_LIKELY(known)) {
+        flow = hop(w, pkt, t);
+    } else {
         if (!parsed) {
             agl_parse(pkt, &w->options, key);
             parsed = true;

@@ -355,6 +355,50 @@ test_tracker_and_shapes(void)
     stop();
 }
 
+/* What comes out of a tunnel has its metadata in the key, too. */
+static void
+test_tracker_and_metadata(void)
+{
+    struct agilio_tracker_entry out[8];
+    static struct agl_pkt pkt;
+    struct match m = ports_match(1, 0xffff);
+    struct agl_traversal t;
+    struct agilio_key key;
+    uint32_t cursor = 0;
+
+    start(8);
+    memcpy(&key, m.mask, sizeof key);
+    key.md.tunnel.id = agilio_to_be64(UINT64_MAX);
+    key.md.tunnel.ip_dst = agilio_to_be32(UINT32_MAX);
+    memcpy(m.mask, &key, sizeof key);
+    memcpy(&key, m.key, sizeof key);
+    key.md.tunnel.id = agilio_to_be64(42);
+    key.md.tunnel.ip_dst = agilio_to_be32(99);
+    memcpy(m.key, &key, sizeof key);
+    replace(table, 1, m);
+
+    make_udp(&pkt, "udp4", 0, 1);
+    pkt.n_recirc = 1;
+    pkt.md.tunnel = key.md.tunnel;
+    CHECK(hit(&pkt, &t) == -1 && t.tk.shape && look_up(&pkt, &t) == 1);
+    CHECK(hit(&pkt, &t) == 1);
+    CHECK(agl_tracker_dump(tracker, table, &cursor, out, 8) == 1);
+    CHECK(!memcmp(&out[0].key, &key, sizeof key));
+
+    pkt.md.tunnel.id = agilio_to_be64(43);
+    CHECK(hit(&pkt, &t) == -1 && look_up(&pkt, &t) == -1);
+    pkt.md.tunnel = key.md.tunnel;
+    pkt.n_recirc = 0;           /* Not that metadata could be there then. */
+    CHECK(hit(&pkt, &t) == -1);
+    pkt.n_recirc = 1;
+    pkt.md.packet_type = agilio_to_be32(0x10800);
+    CHECK(hit(&pkt, &t) == -1 && !t.tk.shape);
+    pkt.md.packet_type = agilio_to_be32(0);
+    pkt.md.tunnel.opts_len = 4;
+    CHECK(hit(&pkt, &t) == -1 && !t.tk.shape);
+    stop();
+}
+
 /* Packets, and changes of the policy, as chance has it: a hit is what the flow
  * table says. */
 static void
@@ -401,6 +445,7 @@ main(void)
     RUN(test_tracker);
     RUN(test_tracker_is_not_stale);
     RUN(test_tracker_and_shapes);
+    RUN(test_tracker_and_metadata);
     RUN(test_tracker_random);
     return summary();
 }

@@ -160,6 +160,20 @@ only_output(const struct agl_program *program)
     return agilio_from_le32(output->port);
 }
 
+/* The id of a program that is one RECIRC. */
+static agilio_le32
+only_recirc(const struct agl_program *program)
+{
+    const struct agilio_action_recirc *recirc = (const void *) program->code;
+
+    if (program->len != sizeof *recirc
+        || recirc->action.type
+           != agilio_to_le16(AGILIO_ACTION_RECIRC | LAST)) {
+        return agilio_to_le32(0);
+    }
+    return recirc->recirc_id;
+}
+
 /* Checks 'program', its code being the wire form, and fills in the rest. */
 static int
 check_program(struct agl_program *program, struct agl_check *check)
@@ -187,6 +201,7 @@ check_program(struct agl_program *program, struct agl_check *check)
     program->needs_hash = check->needs_hash || check->recirculates;
     program->steady = check->n_looks == 1 && !check->unsteady;
     program->port = only_output(program);
+    program->recirc_id = only_recirc(program);
     return AGILIO_E_OK;
 }
 

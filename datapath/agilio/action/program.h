@@ -133,6 +133,8 @@ struct agl_program {
                                  * key have one key then, too. */
     uint32_t port;              /* All that it does is to send the packet to
                                  * this port; else AGILIO_PORT_NONE. */
+    agilio_le32 recirc_id;      /* All that it does is to look it up again with
+                                 * this id; else 0. */
     uint32_t n_users;           /* Flows, the control thread counts; or 1. */
     uint32_t len;               /* Bytes of 'code'. */
     uint8_t code[] __attribute__((aligned(8)));

@@ -39,7 +39,6 @@
 
 #define WAYS 8
 #define MAX_ENTRIES (UINT32_C(1) << 28)
-#define META_WORDS (sizeof(struct agilio_metadata) / sizeof(uint64_t))
 #define NOWHERE UINT32_MAX      /* The place of no entry. */
 #define DUMP_STEP 4096          /* Entries that one dump looks at. */
 
@@ -66,11 +65,6 @@ struct bucket {
 };
 AGILIO_ASSERT_SIZE(struct bucket, AGILIO_CACHE_LINE);
 
-struct rest {
-    struct flow_ref flows[AGILIO_MAX_RECIRC];   /* After the first. */
-    uint64_t key[];                             /* After HEAD_WORDS. */
-};
-
 /* Kinds of keys: the shape of a frame, perhaps with metadata that is not 0. */
 #define KIND_META AGL_N_SHAPES
 #define N_KINDS (2 * AGL_N_SHAPES)
@@ -79,22 +73,24 @@ struct agl_tracker {
     uint64_t seed;
     uint64_t epoch;             /* The seq of the interest in 'select'. */
     uint32_t bucket_mask;       /* Their number is a power of two. */
-    uint32_t rest_len;          /* Bytes, a multiple of a cache line. */
     struct entry *entries;
+    /* One for each entry: the rest of its key, 'n_rest' words as the longest
+     * key has them, and of its path, up to AGILIO_MAX_RECIRC flows. */
     uint8_t *rests;
+    uint32_t n_rest;
+    uint32_t rest_len;          /* Bytes, a multiple of a cache line. */
     struct agl_select select;   /* Of parsed keys. */
-    uint32_t n_meta;            /* Of these words, that are metadata. */
+    struct agl_select meta;     /* Of metadata that goes with a shape. */
     struct agl_shape_select shapes[AGL_N_SHAPES];
     struct bucket buckets[] __attribute__((aligned(AGILIO_CACHE_LINE)));
 };
 
 static uint32_t
-rest_len(uint32_t n_words)
+rest_len(uint32_t n_rest)
 {
-    uint32_t n = n_words > HEAD_WORDS ? n_words - HEAD_WORDS : 0;
-
-    return (uint32_t) AGILIO_ROUND_UP(sizeof(struct rest)
-                                      + n * sizeof(uint64_t),
+    return (uint32_t) AGILIO_ROUND_UP(n_rest * sizeof(uint64_t)
+                                      + AGILIO_MAX_RECIRC
+                                        * sizeof(struct flow_ref),
                                       AGILIO_CACHE_LINE);
 }
 
@@ -112,7 +108,7 @@ agl_tracker_create(uint32_t n_entries)
     }
     t = agl_env_alloc(sizeof *t + (size_t) n / WAYS * sizeof t->buckets[0]
                       + (size_t) n * sizeof t->entries[0]
-                      + (size_t) n * rest_len(AGILIO_KEY_WORDS));
+                      + (size_t) n * rest_len(AGILIO_KEY_WORDS - HEAD_WORDS));
     if (!t) {
         return NULL;
     }
@@ -135,31 +131,40 @@ agl_tracker_capacity(const struct agl_tracker *t)
     return (t->bucket_mask + 1) * WAYS;
 }
 
+static void
+select_all(struct agl_select *select, const struct agilio_key *mask)
+{
+    select->n = 0;
+    for (unsigned int i = 0; i < AGILIO_KEY_WORDS; i++) {
+        uint64_t bits = agl_key_word(mask, i);
+
+        if (bits) {
+            agl_select_add(select, i, bits);
+        }
+    }
+}
+
 /* Makes the selects of a new interest. */
 static void __attribute__((noinline))
 set_interest(struct agl_tracker *t, const struct agilio_key *interest)
 {
+    struct agilio_key meta = { .md = interest->md };
     uint32_t n;
 
-    t->select.n = t->n_meta = 0;
-    for (unsigned int i = 0; i < AGILIO_KEY_WORDS; i++) {
-        uint64_t bits = agl_key_word(interest, i);
-
-        if (bits) {
-            agl_select_add(&t->select, i, bits);
-            t->n_meta += i < META_WORDS;
-        }
-    }
+    meta.md.packet_type = agilio_to_be32(0);    /* What has a shape has 0. */
+    select_all(&t->select, interest);
+    select_all(&t->meta, &meta);
     n = t->select.n;
     for (uint32_t shape = AGL_SHAPE_SOME; shape < AGL_N_SHAPES; shape++) {
         struct agl_shape_select *select = &t->shapes[shape];
-        uint32_t longest;
+        uint32_t n_words;
 
         agl_shape_select(shape, interest, select);
-        longest = t->n_meta + 1 + select->n;
-        n = longest > n ? longest : n;
+        n_words = 1 + t->meta.n + select->n;
+        n = n_words > n ? n_words : n;
     }
-    t->rest_len = rest_len(n);
+    t->n_rest = n > HEAD_WORDS ? n - HEAD_WORDS : 0;
+    t->rest_len = rest_len(t->n_rest);
 }
 
 /* Follows the interest of 'flows'; all entries are stale if it changed. */
@@ -220,10 +225,16 @@ entry_of(const struct agl_tracker *t, const struct bucket *bucket,
     return &t->entries[index_of(t, bucket, way)];
 }
 
-static inline struct rest *
-rest_at(const struct agl_tracker *t, size_t place)
+static inline uint64_t *
+rest_of_key(const struct agl_tracker *t, size_t place)
 {
-    return (struct rest *) (void *) (t->rests + place * t->rest_len);
+    return (uint64_t *) (void *) (t->rests + place * t->rest_len);
+}
+
+static inline struct flow_ref *
+rest_of_path(const struct agl_tracker *t, size_t place)
+{
+    return (struct flow_ref *) (void *) (rest_of_key(t, place) + t->n_rest);
 }
 
 /* The ways of 'bucket' with this tag: a bit for each. */
@@ -268,7 +279,7 @@ has_key(const struct agl_tracker *t, size_t place,
 {
     return has_head(t, place, tk)
            && (tk->n <= HEAD_WORDS
-               || agl_words_equal(rest_at(t, place)->key,
+               || agl_words_equal(rest_of_key(t, place),
                                   tk->words + HEAD_WORDS,
                                   tk->n - HEAD_WORDS));
 }
@@ -319,10 +330,10 @@ static bool __attribute__((noinline))
 follow_rest(const struct agl_tracker *t, const struct agl_flow_table *flows,
             size_t place, uint32_t n, struct agl_path *path)
 {
-    const struct rest *rest = rest_at(t, place);
+    const struct flow_ref *rest = rest_of_path(t, place);
 
     while (path->n < n) {
-        struct agl_flow *flow = flow_of(flows, &rest->flows[path->n - 1]);
+        struct agl_flow *flow = flow_of(flows, &rest[path->n - 1]);
 
         if (!flow) {
             path->plain = false;
@@ -344,25 +355,26 @@ agl_tracker_key(struct agl_tracker *t, const struct agl_flow_table *flows,
     set_hash(t, tk, agl_select_key(&t->select, key, t->seed, tk->words), 0);
 }
 
-/* Takes a packet's metadata into 'tk'; false if there is some that a shape
- * does not go with. */
+/* Begins the key of a packet with its metadata; false if it has some that a
+ * shape does not go with. */
 static bool
 add_meta(const struct agl_tracker *t, const struct agl_pkt *pkt,
-         struct agl_tracker_key *tk)
+         struct agl_tracker_key *tk, uint64_t *hash)
 {
-    const struct agl_select *select = &t->select;
+    const struct agl_select *select = &t->meta;
 
     if (pkt->md.packet_type || pkt->md.tunnel.opts_len) {
         return false;
     }
-    for (uint32_t i = 0; i < t->n_meta; i++) {
+    for (uint32_t i = 0; i < select->n; i++) {
         uint64_t word;
 
         memcpy(&word, (const uint8_t *) &pkt->md
                       + select->index[i] * sizeof word, sizeof word);
         tk->words[i] = word & select->bits[i];
+        *hash = agl_hash_add(*hash, tk->words[i]);
     }
-    tk->n = t->n_meta;
+    tk->n = select->n;
     return true;
 }
 
@@ -379,17 +391,17 @@ shape_key(const struct agl_tracker *t, struct agl_pkt *pkt,
         return false;
     }
     memset(tk->words, 0, HEAD_WORDS * sizeof tk->words[0]);
-    tk->words[0] = agilio_from_le32(pkt->md.in_port);
-    if (AGILIO_UNLIKELY(pkt->n_recirc)) {
-        if (!add_meta(t, pkt, tk)) {
+    if (AGILIO_LIKELY(!pkt->n_recirc)) {
+        hash = t->seed + kind;
+        tk->words[0] = agilio_from_le32(pkt->md.in_port);
+        hash = agl_hash_add(hash, tk->words[0]);
+    } else {
+        kind |= KIND_META;
+        hash = t->seed + kind;
+        if (!add_meta(t, pkt, tk, &hash)) {
             return false;
         }
-        kind |= KIND_META;
         n = tk->n;
-    }
-    hash = t->seed + kind;
-    for (uint32_t i = 0; i < n; i++) {
-        hash = agl_hash_add(hash, tk->words[i]);
     }
     for (uint32_t i = 0; i < select->n; i++) {
         uint64_t word = agl_shape_word(select, i, pkt->data);
@@ -428,11 +440,12 @@ agl_tracker_prefetch(const struct agl_tracker *t, struct agl_traversal ts[],
         uint32_t ways = find_tag(bucket, tk->tag);
 
         if (ways) {
-            tk->place = (uint32_t) index_of(t, bucket,
-                                            (uint32_t) __builtin_ctz(ways));
+            uint32_t way = (uint32_t) __builtin_ctz(ways);
+
+            tk->place = (uint32_t) index_of(t, bucket, way);
             __builtin_prefetch(&t->entries[tk->place], 1);
-            if (tk->n > HEAD_WORDS) {
-                __builtin_prefetch(rest_at(t, tk->place)->key);
+            if (tk->n > HEAD_WORDS || bucket->lens[way] > 1) {
+                __builtin_prefetch(rest_of_key(t, tk->place));
             }
         }
     }
@@ -459,8 +472,7 @@ hit(const struct agl_tracker *t, const struct agl_flow_table *flows,
     return len == 1 || follow_rest(t, flows, place, len, path);
 }
 
-/* The same as agl_tracker_lookup(), for keys that are long or that prefetching
- * did not find. */
+/* The same as agl_tracker_lookup(), for what prefetching did not find. */
 static bool __attribute__((noinline))
 search(const struct agl_tracker *t, const struct agl_flow_table *flows,
        const struct agl_tracker_key *tk, uint64_t now, struct agl_path *path)
@@ -488,7 +500,7 @@ agl_tracker_lookup(struct agl_tracker *t, const struct agl_flow_table *flows,
     if (AGILIO_LIKELY(place != NOWHERE && is_current(tk, flows)
                       && bucket->epoch == tk->epoch
                       && bucket->tags[place % WAYS] == tk->tag
-                      && tk->n <= HEAD_WORDS && has_head(t, place, tk))) {
+                      && has_key(t, place, tk))) {
         return hit(t, flows, place, now, path);
     }
     return search(t, flows, tk, now, path);
@@ -543,7 +555,7 @@ set_key(const struct agl_tracker *t, size_t place,
     memcpy(t->entries[place].key, tk->words,
            HEAD_WORDS * sizeof tk->words[0]);
     if (tk->n > HEAD_WORDS) {
-        memcpy(rest_at(t, place)->key, tk->words + HEAD_WORDS,
+        memcpy(rest_of_key(t, place), tk->words + HEAD_WORDS,
                (tk->n - HEAD_WORDS) * sizeof tk->words[0]);
     }
 }
@@ -592,7 +604,7 @@ agl_tracker_learn(struct agl_tracker *t, const struct agl_flow_table *flows,
     bucket->lens[way] = (uint8_t) path->n;
     bucket->plain[way] = is_plain(path);
     if (path->n > 1) {
-        memcpy(rest_at(t, index_of(t, bucket, way))->flows, &refs[1],
+        memcpy(rest_of_path(t, index_of(t, bucket, way)), &refs[1],
                (path->n - 1) * sizeof refs[1]);
     }
     return evicts;
@@ -602,12 +614,12 @@ agl_tracker_learn(struct agl_tracker *t, const struct agl_flow_table *flows,
  * ## Dump ##
  * ## ---- ## */
 
-/* Writes 'n' of the words of 'select' where they belong in 'key'. */
+/* Writes the words of 'select' where they belong in 'key'. */
 static void
-put_words(const struct agl_select *select, const uint64_t words[], uint32_t n,
+put_words(const struct agl_select *select, const uint64_t words[],
           struct agilio_key *key)
 {
-    for (uint32_t i = 0; i < n; i++) {
+    for (uint32_t i = 0; i < select->n; i++) {
         memcpy((uint8_t *) key + select->index[i] * sizeof words[i],
                &words[i], sizeof words[i]);
     }
@@ -621,11 +633,11 @@ dump_key(const struct agl_tracker *t, const struct agilio_key *interest,
     uint32_t shape = kind & (AGL_N_SHAPES - 1);
 
     if (!shape) {
-        put_words(&t->select, words, t->select.n, key);
+        put_words(&t->select, words, key);
     } else if (kind & KIND_META) {
-        agl_shape_key(shape, &t->shapes[shape], words + 1 + t->n_meta,
-                      interest, key);
-        put_words(&t->select, words + 1, t->n_meta, key);
+        agl_shape_key(shape, &t->shapes[shape], words + t->meta.n, interest,
+                      key);
+        put_words(&t->meta, words, key);
     } else {
         agl_shape_key(shape, &t->shapes[shape], words + 1, interest, key);
         key->md.in_port = agilio_to_le32((uint32_t) words[0]);
@@ -647,10 +659,8 @@ dump_entry(const struct agl_tracker *t, const struct agilio_key *interest,
     out->packets = agilio_to_le64(entry->packets);
     out->used = agilio_to_le64(entry->used);
     memcpy(words, entry->key, sizeof entry->key);
-    if (t->rest_len > sizeof(struct rest)) {
-        memcpy(words + HEAD_WORDS, rest_at(t, index_of(t, bucket, way))->key,
-               t->rest_len - sizeof(struct rest));
-    }
+    memcpy(words + HEAD_WORDS, rest_of_key(t, index_of(t, bucket, way)),
+           t->n_rest * sizeof words[0]);
     dump_key(t, interest, kind, words, &out->key);
 }
 

@@ -64,6 +64,7 @@ void agl_tracker_key(struct agl_tracker *, const struct agl_flow_table *,
 struct agl_traversal {
     uint32_t at;                /* In 'path': the flow of the next pass. */
     bool alone;                 /* No copy has to go before or after it. */
+    bool settled;               /* The packet is ready for programs. */
     struct agl_path path;
     struct agl_tracker_key tk;
 } __attribute__((aligned(AGILIO_CACHE_LINE)));
