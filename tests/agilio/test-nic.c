@@ -528,7 +528,7 @@ looked_up(uint64_t l1, uint64_t l2)
 
 /* A UDP packet, from a host that ends in 'src'. */
 static void
-carry_one(uint8_t src)
+inject_udp(uint8_t src)
 {
     const uint8_t frame[60] = {
         [12] = 0x08, [14] = 0x45, [17] = 46, [22] = 64, [23] = 17, [29] = src,
@@ -536,6 +536,12 @@ carry_one(uint8_t src)
     };
 
     CHECK(inproc_inject(&sim, IN, frame, sizeof frame));
+}
+
+static void
+carry_one(uint8_t src)
+{
+    inject_udp(src);
     settle();
 }
 
@@ -664,6 +670,40 @@ test_kernel_hash(void)
     memcpy(&md, record + sizeof desc, sizeof md);
     CHECK(agilio_from_le32(desc.hash) == word);
     CHECK(agilio_from_le32(md.dp_hash) == jhash_words(&word, 1, 5));
+    stop();
+}
+
+/* The packets of a burst that are to be looked up again come out by each port
+ * in the order in which they came, and none is lost on the way. */
+static void
+test_traversal_burst(void)
+{
+    struct {
+        struct agilio_action_hash hash;
+        struct agilio_action_recirc recirc;
+    } first;
+
+    start(64, true);
+    first.hash = ACTION(HASH, hash, basis, 5);
+    first.hash.alg = agilio_to_le32(AGILIO_HASH_SYM_L4);
+    first.recirc = ACTION(RECIRC, recirc, recirc_id, 7);
+    CHECK(!put_recirc_flow(1, 0, &first, sizeof first));
+    CHECK(!put_hashed_flow(2, 0, OUT));
+    CHECK(!put_hashed_flow(3, 1, 2));
+    for (uint8_t i = 0; i < 40; i++) {
+        inject_udp(i);          /* More than one burst. */
+    }
+    settle();
+    CHECK(devs[OUT].n_tx > 5 && devs[2].n_tx > 5);
+    CHECK(devs[OUT].n_tx + devs[2].n_tx == 40);
+    for (int dev = OUT; dev <= 2; dev++) {
+        for (uint32_t i = 1; i < devs[dev].n_tx; i++) {
+            CHECK(devs[dev].tx[i - 1][29] < devs[dev].tx[i][29]);
+        }
+    }
+    CHECK(agilio_from_le64(sim.region.flows[1].packets) == 40);
+    CHECK(counter(AGILIO_COUNTER_CARRIED) == 40);
+    CHECK(counter(AGILIO_COUNTER_RECIRC) == 40);
     stop();
 }
 
@@ -992,6 +1032,7 @@ main(void)
     RUN(test_traversal);
     RUN(test_kernel_hash);
     RUN(test_traversal_parts);
+    RUN(test_traversal_burst);
     RUN(test_traversal_twice);
     RUN(test_recirc_copies);
     RUN(test_buffers_in_queues);

@@ -68,6 +68,73 @@ kinds(void)
     agl_env_free(p);
 }
 
+/* Whether what was put does the same to all packets with one key, and then
+ * looks again. */
+static bool
+is_steady(void)
+{
+    struct agl_program *p = compile();
+    bool steady = p->steady;
+
+    agl_env_free(p);
+    return steady;
+}
+
+static void
+put_recirc(uint32_t id)
+{
+    PUT(RECIRC, recirc, .recirc_id = agilio_to_le32(id));
+}
+
+static void
+put_recirc_5(void)
+{
+    put_recirc(5);
+}
+
+static void
+steady(void)
+{
+    struct agl_program *p;
+
+    put_recirc(5);
+    p = compile();
+    CHECK(p->steady && p->looks_again && p->needs_hash && !p->reads_hash);
+    CHECK(agilio_from_le32(p->recirc_id) == 5 && p->port == AGILIO_PORT_NONE);
+    agl_env_free(p);
+
+    put_output(1);
+    PUT(SET_ETH, set_eth, .src = { 1 });
+    put_recirc(5);
+    p = compile();
+    CHECK(p->steady && !p->recirc_id && p->n_clones == 1);
+    agl_env_free(p);
+
+    put_output(1);
+    p = compile();
+    CHECK(!p->steady && !p->looks_again && !p->recirc_id && p->port == 1);
+    agl_env_free(p);
+
+    put_recirc(5);              /* Which of the two comes next? */
+    put_recirc(6);
+    CHECK(!is_steady());
+    put_pop_vlan();             /* What was behind the tag? */
+    put_recirc(5);
+    CHECK(!is_steady());
+    put_nested(AGILIO_ACTION_SAMPLE, UINT32_MAX / 2, put_recirc_5);
+    CHECK(!is_steady());
+    PUT(HASH, hash, .alg = agilio_to_le32(AGILIO_HASH_L4));
+    put_recirc(5);
+    p = compile();
+    CHECK(!p->steady && p->looks_again && p->reads_hash);
+    agl_env_free(p);
+
+    PUT(TO_HOST, to_host, .reason = agilio_to_le32(AGILIO_FALLBACK_HOST));
+    p = compile();
+    CHECK(!p->steady && p->reads_hash && !p->needs_hash);
+    agl_env_free(p);
+}
+
 /* Compiles what was put, which must fail for a reason with 'why' in it. */
 static void
 refuse(int expected, const char *why)
@@ -456,6 +523,7 @@ int
 main(void)
 {
     RUN(kinds);
+    RUN(steady);
     RUN(malformed);
     RUN(invalid);
     RUN(invalid_nsh);
