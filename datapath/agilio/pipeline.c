@@ -415,13 +415,13 @@ carry(struct agl_worker *w, struct agl_pkt *pkt, const struct agilio_key *key,
         upcall(w, pkt, AGILIO_FALLBACK_MISS);
         return;
     }
-    program = flow->program;
-    if (program->port != AGILIO_PORT_NONE) {
+    if (flow->port != AGILIO_PORT_NONE) {
         account(w, flow, pkt);
-        output(w, program->port, pkt);
+        output(w, flow->port, pkt);
         agl_worker_count(w, AGILIO_COUNTER_CARRIED);
         return;
     }
+    program = flow->program;
     if (program->kind == AGL_PROGRAM_TO_HOST) {
         upcall(w, pkt, program->reason);
         return;

@@ -175,6 +175,7 @@ agl_flow_create(struct agilio_reader *body, uint32_t max_flows,
     }
     flow->id = put.id;
     flow->program = program;
+    flow->port = program->port;
     set_match(flow, &put);
     *flowp = flow;
     return 0;

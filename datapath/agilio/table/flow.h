@@ -32,6 +32,7 @@ struct agl_flow {
     struct agilio_flow_stats *stats;    /* In the region, this worker's. */
     uint64_t map;                       /* Words of the key that matter. */
     uint32_t n_words;                   /* Bits in 'map'. */
+    uint32_t port;                      /* The program's, in this line. */
     uint64_t words[];                   /* n_words of key, then of mask. */
 };
 
