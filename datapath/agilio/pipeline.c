@@ -201,6 +201,13 @@ l2_len(const struct agl_pkt *pkt)
     return agl_is_vlan_type(type) ? AGL_ETH_LEN + AGL_VLAN_LEN : AGL_ETH_LEN;
 }
 
+/* Bytes of the longest frame that will be on the wire. */
+static uint32_t
+wire_len(const struct agl_pkt *pkt)
+{
+    return pkt->vnet ? pkt->wire_len : pkt->len;
+}
+
 /* To the worker that has the port, and looks at it as we would. */
 static void __attribute__((noinline))
 hand_over(struct agl_worker *w, const struct agl_port *port,
@@ -246,7 +253,7 @@ output(struct agl_worker *w, uint32_t port_id, struct agl_pkt *pkt)
                         || !port->dev || (port->flags & PORT_UP) != PORT_UP
                         || pkt->md.packet_type || pkt->len < AGL_ETH_LEN
                         || (pkt->len > port->mtu + AGL_ETH_LEN
-                            && pkt->len > port->mtu + l2_len(pkt)))) {
+                            && wire_len(pkt) > port->mtu + l2_len(pkt)))) {
         divert(w, port, port_id, pkt);
         return;
     }
@@ -403,6 +410,21 @@ run(struct agl_worker *w, const struct agl_program *program,
     w->pool.n_reserved = n_reserved;
 }
 
+static void carry_whole(struct agl_worker *, const struct agl_pkt *);
+
+/* Whether 'flow' does no more with an unfinished frame than send it to a port
+ * that takes such. */
+static bool
+passes_whole(const struct agl_worker *w, const struct agl_flow *flow)
+{
+    uint32_t id = flow ? flow->program->port : AGILIO_PORT_NONE;
+    uint32_t slot = agilio_port_slot(id);
+    const struct agl_port *port = &w->ports[slot < w->n_ports ? slot : 0];
+
+    return id != AGILIO_PORT_NONE && port->id == id && port->dev
+           && port->dev->class->takes_unfinished;
+}
+
 /* What becomes of a packet that belongs to 'flow', NULL if to none.  'key' is
  * NULL if the packet is not parsed. */
 static inline void
@@ -411,6 +433,11 @@ carry(struct agl_worker *w, struct agl_pkt *pkt, const struct agilio_key *key,
 {
     const struct agl_program *program;
 
+    if (AGILIO_UNLIKELY(pkt->vnet != NULL) && !passes_whole(w, flow)) {
+        carry_whole(w, pkt);
+        agl_pkt_free(&w->pool, pkt);
+        return;
+    }
     if (!flow) {
         upcall(w, pkt, AGILIO_FALLBACK_MISS);
         return;
@@ -568,6 +595,44 @@ agl_pipeline_drop(struct agl_run *run, enum agilio_counter reason,
                   struct agl_pkt *pkt)
 {
     drop(worker_of(run), pkt, reason);
+}
+
+/* An unfinished packet that is being finished. */
+struct whole {
+    struct agl_worker *w;
+    const struct agl_pkt *pkt;
+};
+
+/* Carries a frame that has come of it. */
+static void
+carry_finished(void *whole_, struct agl_pkt *pkt)
+{
+    struct whole *whole = whole_;
+    struct agl_worker *w = whole->w;
+    struct agl_traversal t;
+    struct agilio_key key;
+
+    t.alone = false;
+    pkt->rx_port = whole->pkt->rx_port;
+    pkt->md.in_port = whole->pkt->md.in_port;
+    prepare(w, &pkt, 1, &t, &key);
+    agl_worker_add(w, AGILIO_COUNTER_L1_HIT, start(w, pkt, &t, &key));
+    have_buffers(w, 1);
+}
+
+/* Carries all frames that come of an unfinished packet, which may not go as it
+ * is. */
+static void
+carry_whole(struct agl_worker *w, const struct agl_pkt *pkt)
+{
+    struct agl_port *port = &w->ports[agilio_port_slot(pkt->rx_port)];
+    struct whole whole = { w, pkt };
+
+    have_buffers(w, 1);
+    if (!port->dev->class->finish(pkt, &w->pool, carry_finished, &whole)) {
+        add(&port->stats->rx_dropped, 1);
+        agl_worker_count(w, AGILIO_COUNTER_DROP_NO_BUFFER);
+    }
 }
 
 /* Carries 'n' packets.  What memory they need is on its way when the first one

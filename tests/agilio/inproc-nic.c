@@ -106,6 +106,49 @@ static const struct agl_dev_class dev_class = {
     .set_mtu = dev_set_mtu,
 };
 
+/* Received as unfinished: what it points to is nobody's business but ours. */
+static uint32_t
+whole_rx(struct agl_dev *dev, struct agl_pool *pool, struct agl_pkt *pkts[],
+         uint32_t max)
+{
+    uint32_t n = dev_rx(dev, pool, pkts, max);
+
+    for (uint32_t i = 0; i < n; i++) {
+        pkts[i]->vnet = (const void *) dev;
+        pkts[i]->wire_len = pkts[i]->len / 2;
+    }
+    return n;
+}
+
+/* Two halves: both the first one. */
+static bool
+whole_finish(const struct agl_pkt *whole, struct agl_pool *pool,
+             void (*emit)(void *aux, struct agl_pkt *), void *aux)
+{
+    for (int i = 0; i < 2; i++) {
+        struct agl_pkt *pkt = agl_pkt_new(pool);
+
+        if (!pkt) {
+            return false;
+        }
+        pkt->len = whole->wire_len;
+        memcpy(pkt->data, whole->data, pkt->len);
+        emit(aux, pkt);
+    }
+    return true;
+}
+
+const struct agl_dev_class inproc_whole_class = {
+    .type = "inproc-whole",
+    .rx = whole_rx,
+    .tx = dev_tx,
+    .takes_unfinished = true,
+    .finish = whole_finish,
+    .fd = dev_fd,
+    .status = dev_status,
+    .set_mtu = dev_set_mtu,
+};
+
 /* ## ----------- ##
  * ## Surrounding ##
  * ## ----------- ## */

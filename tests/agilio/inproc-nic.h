@@ -46,6 +46,10 @@ struct inproc_dev {
     uint8_t tx[INPROC_QUEUE][AGILIO_MAX_FRAME];
 };
 
+/* For 'up.class': what it receives is unfinished, and is finished by halving
+ * it; and it takes such frames. */
+extern const struct agl_dev_class inproc_whole_class;
+
 struct inproc {
     struct agl_nic *nic;
     struct agl_region region;

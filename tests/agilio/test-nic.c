@@ -68,7 +68,7 @@ hello(uint8_t answer[16])
 static void
 inject(int dev, uint8_t dst, uint32_t len)
 {
-    uint8_t frame[2048] = { [5] = dst, [12] = 0x88, [13] = 0xb5 };
+    uint8_t frame[4096] = { [5] = dst, [12] = 0x88, [13] = 0xb5 };
 
     CHECK(inproc_inject(&sim, dev, frame, len));
 }
@@ -842,6 +842,71 @@ test_busy_host(void)
     stop();
 }
 
+/* An unfinished frame goes out as it is if all that is to be done with it is
+ * to send it, to a port that takes it; else what comes of it goes its way. */
+static void
+test_unfinished(void)
+{
+    const struct agilio_flow_stats *stats;
+    struct agilio_desc desc;
+
+    start(64, true);
+    stats = &sim.region.flows[5];
+    devs[IN].up.class = &inproc_whole_class;
+    inject(IN, 9, 200);
+    settle();
+    CHECK(counter(AGILIO_COUNTER_FALLBACK_MISS) == 2);
+    CHECK(take(IN, &desc) == 100 && take(IN, &desc) == 100
+          && !take(IN, &desc));
+    CHECK(agilio_from_le64(sim.region.port_stats[IN].rx_packets) == 1);
+
+    CHECK(!put_output(5, 9, &ids[OUT], 1));
+    inject(IN, 9, 200);
+    settle();
+    CHECK(devs[OUT].n_tx == 2 && devs[OUT].tx_len[1] == 100);
+    CHECK(agilio_from_le64(stats->packets) == 2);
+
+    devs[OUT].up.class = &inproc_whole_class;
+    inject(IN, 9, 200);
+    inject(IN, 9, 300);
+    settle();
+    CHECK(devs[OUT].n_tx == 4 && devs[OUT].tx_len[2] == 200
+          && devs[OUT].tx_len[3] == 300);
+    CHECK(agilio_from_le64(stats->packets) == 4);
+    CHECK(agilio_from_le64(stats->bytes) == 700);
+    CHECK(counter(AGILIO_COUNTER_CARRIED) == 4);
+
+    /* What is to be done besides may be anything. */
+    CHECK(!put_output(5, 9, (const uint32_t[]) { ids[OUT], ids[2] }, 2));
+    inject(IN, 9, 200);
+    settle();
+    CHECK(devs[OUT].n_tx == 6 && devs[2].n_tx == 2
+          && devs[OUT].tx_len[5] == 100);
+    stop();
+}
+
+/* The MTU is for what will be on the wire; and there may be no buffer. */
+static void
+test_unfinished_limits(void)
+{
+    start(1, true);
+    devs[IN].up.class = devs[OUT].up.class = &inproc_whole_class;
+    CHECK(!put_output(5, 9, &ids[OUT], 1));
+    inject(IN, 9, 2 * 1514);
+    inject(IN, 9, 2 * 1515);
+    settle();
+    CHECK(devs[OUT].n_tx == 1 && devs[OUT].tx_len[0] == 2 * 1514);
+    CHECK(counter(AGILIO_COUNTER_DROP_TX_MTU) == 1);
+
+    devs[OUT].up.class = devs[2].up.class;      /* Now it has to be cut. */
+    inject(IN, 9, 200);
+    settle();
+    CHECK(devs[OUT].n_tx == 1);
+    CHECK(counter(AGILIO_COUNTER_DROP_NO_BUFFER) == 1);
+    CHECK(agilio_from_le64(sim.region.port_stats[IN].rx_dropped) == 1);
+    stop();
+}
+
 /* Whichever ring it is that a host breaks, it is found out. */
 static void
 test_broken_host(void)
@@ -1039,6 +1104,8 @@ main(void)
     RUN(test_headless);
     RUN(test_gone_amid_requests);
     RUN(test_busy_host);
+    RUN(test_unfinished);
+    RUN(test_unfinished_limits);
     RUN(test_broken_host);
     RUN(test_port_incarnations);
     RUN(test_refusals);

@@ -227,6 +227,62 @@ test_csum(void)
     CHECK(agl_vnet_next(&vnet, out) == 60 && get(out + 40, 2) == 0xffff);
 }
 
+/* The frames that came of an unfinished one. */
+struct collection {
+    struct agl_pool *pool;
+    uint32_t n, n_bytes;
+};
+
+static void
+collect(void *collection_, struct agl_pkt *pkt)
+{
+    struct collection *c = collection_;
+
+    c->n++;
+    c->n_bytes += pkt->len;
+    agl_pkt_free(c->pool, pkt);
+}
+
+/* What can wait stays in its place; what cannot is copied. */
+static void
+test_receive(void)
+{
+    static const struct shape gso = { .payload = 3000, .mss = 1000 };
+    static const struct shape csum = { .payload = 1000 };
+    static struct agl_pkt packets[2];
+    static struct frame f;
+    struct agl_pool pool;
+    struct collection c = { .pool = &pool };
+    struct agl_pkt *pkt;
+
+    agl_pool_init(&pool, packets, 2);
+    pkt = agl_pkt_new(&pool);
+    make_frame(&f, &gso);
+    CHECK(agl_vnet_receive(pkt, f.bytes, f.len, &f.hdr));
+    CHECK(pkt->data == f.bytes && pkt->len == f.len && pkt->vnet == &f.hdr);
+    CHECK(pkt->wire_len == payload_ofs(&gso) + 1000);
+    CHECK(agl_vnet_finish(pkt, &pool, collect, &c));
+    CHECK(c.n == 3 && c.n_bytes == 3 * payload_ofs(&gso) + 3000);
+    agl_pkt_new(&pool);
+    CHECK(!agl_vnet_finish(pkt, &pool, collect, &c) && c.n == 3);
+
+    agl_pool_init(&pool, packets, 2);
+    pkt = agl_pkt_new(&pool);
+    make_frame(&f, &csum);
+    CHECK(agl_vnet_receive(pkt, f.bytes, f.len, &f.hdr));
+    CHECK(pkt->data == f.bytes && pkt->wire_len == f.len);
+    CHECK(agl_vnet_finish(pkt, &pool, collect, &c) && c.n == 4);
+
+    pkt = agl_pkt_new(&pool);
+    f.hdr.flags = 0;            /* Finished. */
+    CHECK(agl_vnet_receive(pkt, f.bytes, f.len, &f.hdr));
+    CHECK(pkt->data != f.bytes && pkt->len == f.len && !pkt->vnet
+          && !memcmp(pkt->data, f.bytes, f.len));
+    make_frame(&f, &gso);
+    f.hdr.flags = 0;            /* GSO with nothing to sum makes no sense. */
+    CHECK(!agl_vnet_receive(pkt, f.bytes, f.len, &f.hdr));
+}
+
 /* RFC 3720, appendix B.4, gives the CRC32c of 32 bytes of zeros. */
 static void
 test_sctp(void)
@@ -353,6 +409,7 @@ main(void)
 {
     RUN(test_gso);
     RUN(test_csum);
+    RUN(test_receive);
     RUN(test_sctp);
     RUN(test_refused);
     RUN(test_hostile);

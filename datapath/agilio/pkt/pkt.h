@@ -21,6 +21,7 @@
 #define AGL_BURST 32            /* Packets that move together. */
 
 struct agl_parse_options;
+struct virtio_net_hdr;
 
 struct agl_pkt {
     /* Frees a packet that is not a pool's but a driver's; else NULL.  The same
@@ -54,8 +55,14 @@ struct agl_pkt {
     uint32_t n_recirc;          /* Passes before this one. */
     struct agl_pkt *next_free;  /* While in the pool. */
 
+    /* What is left to do with an unfinished frame, which lies in its driver's
+     * memory, not in 'room'; NULL for all others (port/port.h).  'wire_len' is
+     * the length of the longest frame that will come of it. */
+    const struct virtio_net_hdr *vnet;
+    uint32_t wire_len;
+
     uint8_t tun_opts[AGILIO_MAX_TUNNEL_OPTS];   /* md.tunnel.opts_len. */
-    uint8_t pad[28];
+    uint8_t pad[16];
     uint8_t room[AGL_PKT_HEADROOM + AGILIO_MAX_FRAME];
 };
 

@@ -8,11 +8,10 @@
  * back into it: the VLAN tag that it took off (PACKET_AUXDATA), and checksum
  * and segmentation that it left to the device (PACKET_VNET_HDR, vnet.h).
  *
- * A burst is received into buffers of this driver, not straight into packets:
- * one received frame of 64 KB becomes dozens of packets, more than the caller
- * has room for, and the driver must not hold packets of the worker's pool from
- * one call to the next.  So rx hands out what is left of the burst, and
- * receives the next only when nothing is left.
+ * A burst is received into slots of this driver, since a frame can be longer
+ * than a packet.  An unfinished one stays there, and goes out as it is if that
+ * is by a port like this one: the kernel at the other end has it finished, or
+ * does not need it finished.  The others are copied.
  *
  * Link state is the interface's.  Bringing the port up brings the interface
  * up; bringing it down leaves the interface alone, since the pipeline drops on
@@ -35,11 +34,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define VNET_LEN sizeof(struct virtio_net_hdr)
-
 /* What is received for one frame: the longest that the kernel makes, and not a
  * multiple of the page, so that the slots spread over the cache. */
 #define SLOT_SIZE (65536 + 9 * 64)
+#define TAG_LEN 4               /* Of a VLAN: room for it in front. */
 
 /* The queue in the kernel, in its own reckoning of memory. */
 #define RCVBUF (8 << 20)
@@ -55,13 +53,12 @@ struct afpacket {
     struct agl_netif netif;
     int ifindex;                /* That the socket is bound to. */
 
-    /* The received burst: slots from 'next' to 'n' wait, and 'frame' is what
-     * is left of the one before 'next'. */
+    /* The received burst: slots from 'next' to 'n' wait. */
     uint8_t slots[AGL_BURST][SLOT_SIZE];
+    struct virtio_net_hdr hdrs[AGL_BURST];
     uint32_t n, next;
-    struct agl_vnet frame;
     struct mmsghdr rx_msgs[AGL_BURST];
-    struct iovec rx_iov[AGL_BURST];
+    struct iovec rx_iov[AGL_BURST][2];
     union auxdata aux[AGL_BURST];
 
     struct mmsghdr tx_msgs[AGL_BURST];
@@ -132,14 +129,15 @@ init_messages(struct afpacket *d)
     uint32_t i;
 
     for (i = 0; i < AGL_BURST; i++) {
-        d->rx_iov[i].iov_base = d->slots[i];
-        d->rx_iov[i].iov_len = SLOT_SIZE;
-        d->rx_msgs[i].msg_hdr.msg_iov = &d->rx_iov[i];
-        d->rx_msgs[i].msg_hdr.msg_iovlen = 1;
+        d->rx_iov[i][0].iov_base = &d->hdrs[i];
+        d->rx_iov[i][0].iov_len = sizeof d->hdrs[i];
+        d->rx_iov[i][1].iov_base = d->slots[i] + TAG_LEN;
+        d->rx_iov[i][1].iov_len = SLOT_SIZE - TAG_LEN;
+        d->rx_msgs[i].msg_hdr.msg_iov = d->rx_iov[i];
+        d->rx_msgs[i].msg_hdr.msg_iovlen = 2;
         d->rx_msgs[i].msg_hdr.msg_control = &d->aux[i];
 
-        d->tx_iov[i][0].iov_base = &d->zeros;
-        d->tx_iov[i][0].iov_len = VNET_LEN;
+        d->tx_iov[i][0].iov_len = sizeof d->zeros;
         d->tx_msgs[i].msg_hdr.msg_iov = d->tx_iov[i];
         d->tx_msgs[i].msg_hdr.msg_iovlen = 2;
     }
@@ -272,50 +270,35 @@ stripped_tag(struct msghdr *msg)
     return 0;
 }
 
-/* Makes what was received in slot 'i' the frame that is handed out next.  A
- * tag goes in behind the addresses, which move down over the header. */
+/* Makes 'pkt' of what was received in slot 'i'.  A tag goes in behind the
+ * addresses, which move down. */
 static bool
-start_frame(struct afpacket *d, uint32_t i)
+take_frame(struct afpacket *d, uint32_t i, struct agl_pkt *pkt)
 {
     struct mmsghdr *msg = &d->rx_msgs[i];
-    uint8_t *frame = d->slots[i] + VNET_LEN;
-    uint32_t len = msg->msg_len - VNET_LEN;
-    struct virtio_net_hdr hdr;
+    struct virtio_net_hdr *hdr = &d->hdrs[i];
+    uint8_t *frame = d->slots[i] + TAG_LEN;
+    uint32_t len = msg->msg_len - sizeof *hdr;
     uint32_t tag;
 
-    if (msg->msg_len < VNET_LEN + ETH_HLEN
+    if (msg->msg_len < sizeof *hdr + ETH_HLEN
         || msg->msg_hdr.msg_flags & MSG_TRUNC) {
         return false;
     }
-    memcpy(&hdr, d->slots[i], sizeof hdr);
     tag = stripped_tag(&msg->msg_hdr);
     if (tag) {
-        frame -= sizeof tag;
-        len += sizeof tag;
-        hdr.csum_start += sizeof tag;
-        memmove(frame, frame + sizeof tag, 2 * ETH_ALEN);
-        memcpy(frame + 2 * ETH_ALEN, &tag, sizeof tag);
+        frame -= TAG_LEN;
+        len += TAG_LEN;
+        hdr->csum_start += TAG_LEN;
+        hdr->hdr_len += TAG_LEN;
+        memmove(frame, frame + TAG_LEN, 2 * ETH_ALEN);
+        memcpy(frame + 2 * ETH_ALEN, &tag, TAG_LEN);
     }
-    return agl_vnet_start(&d->frame, frame, len, &hdr);
+    return agl_vnet_receive(pkt, frame, len, hdr);
 }
 
-/* Sees to it that 'frame' has something to hand out. */
-static bool
-have_frame(struct afpacket *d)
-{
-    while (!agl_vnet_more(&d->frame)) {
-        if (d->next == d->n) {
-            return false;
-        }
-        if (!start_frame(d, d->next++)) {
-            d->dev.rx_errors++;
-        }
-    }
-    return true;
-}
-
-/* Not more than what the last burst brought, so that a burst that is all
- * errors does not hold the worker; the descriptor tells of what is left. */
+/* What is left of the last burst, or else the next: a burst that is all errors
+ * does not hold the worker; the descriptor tells of what is left. */
 static uint32_t
 afpacket_rx(struct agl_dev *dev, struct agl_pool *pool, struct agl_pkt *pkts[],
             uint32_t max)
@@ -323,17 +306,16 @@ afpacket_rx(struct agl_dev *dev, struct agl_pool *pool, struct agl_pkt *pkts[],
     struct afpacket *d = afpacket_cast(dev);
     uint32_t n = 0;
 
-    if (!have_frame(d)) {
+    if (d->next == d->n) {
         fetch(d);
     }
-    while (n < max && have_frame(d)) {
-        struct agl_pkt *pkt = agl_pkt_new(pool);
-
-        if (!pkt) {
-            break;
+    while (n < max && d->next < d->n && (pkts[n] = agl_pkt_new(pool))) {
+        if (take_frame(d, d->next++, pkts[n])) {
+            n++;
+        } else {
+            agl_pkt_free(pool, pkts[n]);
+            d->dev.rx_errors++;
         }
-        pkt->len = agl_vnet_next(&d->frame, pkt->data);
-        pkts[n++] = pkt;
     }
     return n;
 }
@@ -347,6 +329,8 @@ send_some(struct afpacket *d, struct agl_pkt *const pkts[], uint32_t n)
 
     n = n < AGL_BURST ? n : AGL_BURST;
     for (i = 0; i < n; i++) {
+        d->tx_iov[i][0].iov_base = (void *) (pkts[i]->vnet
+                                             ? pkts[i]->vnet : &d->zeros);
         d->tx_iov[i][1].iov_base = pkts[i]->data;
         d->tx_iov[i][1].iov_len = pkts[i]->len;
     }
@@ -416,6 +400,8 @@ const struct agl_dev_class agl_dev_afpacket = {
     .close = afpacket_close,
     .rx = afpacket_rx,
     .tx = afpacket_tx,
+    .takes_unfinished = true,
+    .finish = agl_vnet_finish,
     .fd = afpacket_fd,
     .status = afpacket_status,
     .set_mtu = afpacket_set_mtu,

@@ -7,6 +7,12 @@
  * by the control thread: open and close while no worker has the port, status
  * and the setters also while one is in rx or tx of the same device.
  * This header is part of the core; the drivers behind it use the system.
+ *
+ * Unfinished frames: the sender, a kernel, has left checksum or segmentation
+ * to the device.  A driver may hand such a frame out as it is, up to 64 KB
+ * long, as a packet with 'vnet'; it lies in the driver's memory until the next
+ * rx.  Who has such a packet may look at it, send it to a device that takes
+ * unfinished frames, free it, or have it finished; nothing else.
  */
 
 #ifndef AGL_PORT_H
@@ -50,6 +56,16 @@ struct agl_dev_class {
      * but for one that the device keeps to free it itself: that one's place in
      * 'pkts' becomes NULL. */
     uint32_t (*tx)(struct agl_dev *, struct agl_pkt *pkts[], uint32_t n);
+
+    /* Tx takes unfinished frames. */
+    bool takes_unfinished;
+
+    /* Does what is left to do: gives 'emit' each of the frames that come of
+     * it, in packets from 'pool'.  The unfinished one stays the caller's.
+     * Returns false if it ended early, because the pool was empty.  NULL for
+     * a device whose rx has only finished frames. */
+    bool (*finish)(const struct agl_pkt *, struct agl_pool *pool,
+                   void (*emit)(void *aux, struct agl_pkt *), void *aux);
 
     /* A descriptor that is readable (level-triggered) when rx has something,
      * or -1 if the device must be polled (then the worker never sleeps).  Ask

@@ -5,8 +5,10 @@
  * The tap is made if there is none of that name, and then goes away with the
  * port.  It may be moved to another network namespace afterwards: frames, link
  * state and address go by the descriptor and not by the name; only MTU and
- * administrative state are then those of the namespace that has it.  All
- * offloads are off: the kernel hands over whole frames, tags and all.
+ * administrative state are then those of the namespace that has it.  Frames
+ * pass with a struct virtio_net_hdr in front, tags and all, and may be
+ * unfinished both ways (vnet.h).  A tap moves one frame per system call: the
+ * kernel has no other way for it.
  *
  * Link is up while the interface is.  Bringing the port up brings the
  * interface up; bringing it down leaves it alone, as in afpacket.c.
@@ -19,6 +21,7 @@
 
 #define _GNU_SOURCE 1           /* dup3() */
 #include "port/common.h"
+#include "port/vnet.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -30,11 +33,20 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+/* The longest frame that the kernel makes, and not a multiple of the page, so
+ * that the slots spread over the cache. */
+#define SLOT_SIZE (65536 + 9 * 64)
+
 struct tap {
     struct agl_dev dev;
     int fd;
     struct agl_netif netif;
     uint32_t mtu;               /* When last seen. */
+
+    /* Received last, those that are unfinished. */
+    uint8_t slots[AGL_BURST][SLOT_SIZE];
+    struct virtio_net_hdr hdrs[AGL_BURST];
+    struct virtio_net_hdr zeros;        /* Nothing left to do. */
 };
 
 static struct tap *
@@ -59,7 +71,10 @@ tap_close(struct agl_dev *dev)
 static int
 start(struct tap *d, char **error)
 {
-    struct ifreq ifr = { .ifr_flags = IFF_TAP | IFF_NO_PI };
+    const unsigned long offloads = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6
+                                   | TUN_F_TSO_ECN;
+    const int hdr_size = sizeof d->zeros;
+    struct ifreq ifr = { .ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR };
 
     d->fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
     if (d->fd < 0) {
@@ -71,9 +86,10 @@ start(struct tap *d, char **error)
         return agl_dev_fail(error, errno, "tap: cannot make interface %s (%s)",
                             d->netif.name, strerror(errno));
     }
-    if (ioctl(d->fd, TUNSETOFFLOAD, 0) < 0) {
+    if (ioctl(d->fd, TUNSETVNETHDRSZ, &hdr_size) < 0
+        || ioctl(d->fd, TUNSETOFFLOAD, offloads) < 0) {
         return agl_dev_fail(error, errno,
-                            "tap: offloads of %s cannot be turned off (%s)",
+                            "tap: offloads of %s cannot be turned on (%s)",
                             d->netif.name, strerror(errno));
     }
     return 0;
@@ -118,9 +134,24 @@ go_silent(struct tap *d)
     }
 }
 
-/* The byte behind the packet's room tells a frame that does not fit: the
- * kernel cuts such frames off and says nothing.  They count as frames of the
- * burst, so that a flood of them does not hold the worker. */
+/* Receives one frame into slot 'i'; 'error' is the errno, 0 if it is the frame
+ * that is no good. */
+static bool
+receive(struct tap *d, uint32_t i, struct agl_pkt *pkt, int *error)
+{
+    struct iovec iov[2] = {
+        { &d->hdrs[i], sizeof d->hdrs[i] }, { d->slots[i], SLOT_SIZE },
+    };
+    ssize_t len = readv(d->fd, iov, 2);
+
+    *error = len < 0 ? errno : len == 0 ? EAGAIN : 0;
+    return len > (ssize_t) sizeof d->hdrs[i]
+           && agl_vnet_receive(pkt, d->slots[i], len - sizeof d->hdrs[i],
+                               &d->hdrs[i]);
+}
+
+/* Frames that are no good count as frames of the burst, so that a flood of
+ * them does not hold the worker. */
 static uint32_t
 tap_rx(struct agl_dev *dev, struct agl_pool *pool, struct agl_pkt *pkts[],
        uint32_t max)
@@ -129,26 +160,20 @@ tap_rx(struct agl_dev *dev, struct agl_pool *pool, struct agl_pkt *pkts[],
     uint32_t n = 0;
     uint32_t i;
 
-    for (i = 0; i < max; i++) {
+    for (i = 0; i < max && i < AGL_BURST; i++) {
         struct agl_pkt *pkt = agl_pkt_new(pool);
-        uint8_t too_long;
-        struct iovec iov[2];
-        ssize_t len;
+        int error;
 
         if (!pkt) {
             break;
         }
-        iov[0] = (struct iovec) { pkt->data, AGILIO_MAX_FRAME };
-        iov[1] = (struct iovec) { &too_long, sizeof too_long };
-        len = readv(d->fd, iov, 2);
-        if (len > 0 && len <= AGILIO_MAX_FRAME) {
-            pkt->len = len;
+        if (receive(d, i, pkt, &error)) {
             pkts[n++] = pkt;
             continue;
         }
         agl_pkt_free(pool, pkt);
-        if (len <= 0) {
-            if (len < 0 && errno == EBADFD) {
+        if (error) {
+            if (error == EBADFD) {
                 go_silent(d);
             }
             break;
@@ -165,7 +190,13 @@ tap_tx(struct agl_dev *dev, struct agl_pkt *pkts[], uint32_t n)
     uint32_t i;
 
     for (i = 0; i < n; i++) {
-        if (write(d->fd, pkts[i]->data, pkts[i]->len) >= 0) {
+        const struct iovec iov[2] = {
+            { (void *) (pkts[i]->vnet ? pkts[i]->vnet : &d->zeros),
+              sizeof d->zeros },
+            { pkts[i]->data, pkts[i]->len },
+        };
+
+        if (writev(d->fd, iov, 2) >= 0) {
             continue;
         } else if (errno == EINVAL || errno == EMSGSIZE) {
             pkts[i]->len = 0;
@@ -236,6 +267,8 @@ const struct agl_dev_class agl_dev_tap = {
     .close = tap_close,
     .rx = tap_rx,
     .tx = tap_tx,
+    .takes_unfinished = true,
+    .finish = agl_vnet_finish,
     .fd = tap_fd,
     .status = tap_status,
     .set_mtu = tap_set_mtu,

@@ -2,11 +2,11 @@
 /*
  * port/vnet.c - finishes frames that the kernel left unfinished.
  *
- * Called by the afpacket driver, on the worker.  The kernel is trusted to
- * mean what it says, but each offset is checked against the frame all the
- * same.  A GSO frame is looked at once, in gso_start(); each segment is then
- * the frame's headers, the next piece of its payload, and a handful of fields
- * to set right.
+ * Called by the afpacket and tap drivers, on the worker.  The kernel is
+ * trusted to mean what it says, but each offset is checked against the frame
+ * all the same.  A GSO frame is looked at once, in gso_start(); each segment
+ * is then the frame's headers, the next piece of its payload, and a handful of
+ * fields to set right.
  */
 
 #include "port/vnet.h"
@@ -118,6 +118,12 @@ find_l4(struct agl_vnet *v)
     return 0;
 }
 
+static bool
+has_csum_field(uint32_t len, const struct virtio_net_hdr *hdr)
+{
+    return hdr->csum_start + hdr->csum_offset + 2u <= len;
+}
+
 /* The field holds the sum of the pseudo header, to be gone on with, or is the
  * one of SCTP. */
 static bool
@@ -128,7 +134,7 @@ complete_csum(struct agl_vnet *v, uint8_t *frame,
     uint32_t n = start < v->len ? v->len - start : 0;
     uint8_t *field;
 
-    if (hdr->csum_offset + 2u > n) {
+    if (!has_csum_field(v->len, hdr)) {
         return false;
     }
     field = frame + start + hdr->csum_offset;
@@ -270,4 +276,60 @@ agl_vnet_next(struct agl_vnet *v, uint8_t *out)
     v->ofs += payload;
     v->n_done++;
     return len;
+}
+
+/* Whether an unfinished frame can be passed on as it is: the checksum is that
+ * of TCP or UDP (a kernel that is given SCTP's would not know it), and GSO is
+ * such as we could do ourselves. */
+static bool
+can_wait(struct agl_vnet *v, const struct virtio_net_hdr *hdr)
+{
+    if (hdr->gso_type != VIRTIO_NET_HDR_GSO_NONE) {
+        return gso_start(v, hdr);
+    }
+    return (hdr->csum_offset == AGL_TCP_CSUM
+            || hdr->csum_offset == AGL_UDP_CSUM)
+           && v->len <= AGILIO_MAX_FRAME && has_csum_field(v->len, hdr);
+}
+
+bool
+agl_vnet_receive(struct agl_pkt *pkt, uint8_t *frame, uint32_t len,
+                 const struct virtio_net_hdr *hdr)
+{
+    struct agl_vnet v = { .frame = frame, .len = len, .mss = len };
+
+    if (hdr->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM && can_wait(&v, hdr)) {
+        pkt->data = frame;
+        pkt->len = len;
+        pkt->vnet = hdr;
+        pkt->wire_len = (v.hdr_len + v.mss < len ? v.hdr_len + v.mss : len);
+        return true;
+    }
+    if (hdr->gso_type != VIRTIO_NET_HDR_GSO_NONE
+        || !agl_vnet_start(&v, frame, len, hdr)) {
+        return false;
+    }
+    pkt->len = agl_vnet_next(&v, pkt->data);
+    return true;
+}
+
+bool
+agl_vnet_finish(const struct agl_pkt *whole, struct agl_pool *pool,
+                void (*emit)(void *aux, struct agl_pkt *), void *aux)
+{
+    struct agl_vnet v;
+
+    if (!agl_vnet_start(&v, whole->data, whole->len, whole->vnet)) {
+        return false;           /* Cannot be: agl_vnet_receive() has tried. */
+    }
+    while (agl_vnet_more(&v)) {
+        struct agl_pkt *pkt = agl_pkt_new(pool);
+
+        if (!pkt) {
+            return false;
+        }
+        pkt->len = agl_vnet_next(&v, pkt->data);
+        emit(aux, pkt);
+    }
+    return true;
 }

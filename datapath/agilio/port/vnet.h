@@ -5,8 +5,10 @@
  * With checksum and segmentation offload the Linux stack hands over frames
  * whose checksum is only begun, and TCP or UDP frames of up to 64 KB that the
  * device has to cut.  A struct virtio_net_hdr in front says what is left to
- * do.  The NIC core wants whole frames, so the driver does that work: it takes
- * such a frame apart into the finished frames that a wire would carry.
+ * do.  Between two such devices a frame can pass as it is; for everybody else
+ * it is taken apart into the finished frames that a wire would carry.
+ *
+ *     if (!agl_vnet_receive(pkt, frame, len, &hdr)) { count an error }
  *
  *     if (!agl_vnet_start(&v, frame, len, &hdr)) { count an error }
  *     while (agl_vnet_more(&v)) { n = agl_vnet_next(&v, out); ... }
@@ -36,6 +38,17 @@ struct agl_vnet {
     uint8_t proto;              /* AGL_PROTO_TCP or AGL_PROTO_UDP. */
     bool ipv6;
 };
+
+/* Makes 'pkt', empty as yet, of a frame and its header: a copy if the frame is
+ * finished, or can only be finished at once; else an unfinished packet, and
+ * frame and header must live as long as that.  Returns false where
+ * agl_vnet_start() does. */
+bool agl_vnet_receive(struct agl_pkt *, uint8_t *frame, uint32_t len,
+                      const struct virtio_net_hdr *);
+
+/* struct agl_dev_class's finish(), for drivers that use the above. */
+bool agl_vnet_finish(const struct agl_pkt *, struct agl_pool *,
+                     void (*emit)(void *aux, struct agl_pkt *), void *aux);
 
 /* Begins with a frame of 'len' bytes and its header.  Returns false, with
  * nothing to hand out, if the frame is longer than AGILIO_MAX_FRAME or its
