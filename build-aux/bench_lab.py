@@ -145,7 +145,7 @@ class Lab:
 
     def ovs_bridge(self, name, ports, rules, mac=None):
         """A bridge with these ports, (name, settings), numbered from 1."""
-        args = ['--timeout=60', 'add-br', name, '--', 'set', 'bridge', name,
+        args = ['--timeout=20', 'add-br', name, '--', 'set', 'bridge', name,
                 'datapath_type=netdev']
         if mac:
             args += ['other_config:hwaddr=' + mac]

@@ -84,13 +84,19 @@ def order(n_flows, popularity, rand):
         yield from flows
 
 
+def udp_frames(n_flows, sizes='64'):
+    """One frame of each flow."""
+    rand = random.Random(n_flows)
+    return [udp_frame(i, rand, rand.choice(SIZES[sizes]))
+            for i in range(n_flows)]
+
+
 def write_pcap(folder, n_flows, sizes='64', popularity='uniform', tunnel=None):
     """Returns the file's name and the mean length of its frames."""
     path = os.path.join(folder, '%d-%s-%s-%s.pcap' % (n_flows, sizes,
                                                       popularity, tunnel))
     rand = random.Random(n_flows)
-    flows = [udp_frame(i, rand, rand.choice(SIZES[sizes]))
-             for i in range(n_flows)]
+    flows = udp_frames(n_flows, sizes)
     if tunnel:
         flows = [tunnelled(frame, tunnel) for frame in flows]
     n = n_bytes = 0
