@@ -12,6 +12,8 @@
 
 #include "bench.h"
 
+#include <inttypes.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -78,6 +80,21 @@ bench_series_end(struct bench_series *s)
     return time > cost ? (double) (time - cost) / AGL_BURST : 0;
 }
 
+/* What an entry of the tracker takes; such tables are mapped, each by
+ * itself. */
+static void
+tracker_memory(uint32_t n)
+{
+    size_t before = mallinfo2().hblkhd;
+    struct agl_tracker *tracker = agl_tracker_create(n);
+
+    printf("{\"case\": \"memory, NIC, tracker entry\", \"flows\": %"PRIu32", "
+           "\"masks\": 1, \"value\": %.1f, \"unit\": \"bytes/entry\"}\n", n,
+           (double) (mallinfo2().hblkhd - before)
+           / agl_tracker_capacity(tracker));
+    agl_tracker_destroy(tracker);
+}
+
 int
 main(int argc, char *argv[])
 {
@@ -89,7 +106,11 @@ main(int argc, char *argv[])
         fprintf(stderr, "usage: %s [BURSTS]\n", argv[0]);
         return EXIT_FAILURE;
     }
+    tracker_memory(4 << 20);
     for (size_t i = 0; i < AGILIO_ARRAY_SIZE(flows); i++) {
+        if (flows[i] >= 10000) {
+            bench_new_flows(flows[i], n);
+        }
         bench_stages(flows[i], 1, BENCH_WIDE, n);
         bench_learn(flows[i], n);
         bench_rounds(flows[i], 1, BENCH_NARROW, n);

@@ -93,6 +93,8 @@ void bench_stages(uint32_t n_flows, uint32_t n_masks, enum bench_policy,
                   uint32_t n);
 /* What learning one flow takes. */
 void bench_learn(uint32_t n_flows, uint32_t n);
+/* A worker's whole round if each packet is the first of its flow. */
+void bench_new_flows(uint32_t n_flows, uint32_t n);
 /* A worker's whole round, and the floor: a round that only receives and
  * sends. */
 void bench_rounds(uint32_t n_flows, uint32_t n_masks, enum bench_policy,

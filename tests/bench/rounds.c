@@ -45,6 +45,41 @@ warm_up(struct bench_load *load)
     agl_flow_table_rank(load->nic.nic->team.workers[0]->table);
 }
 
+static uint64_t
+n_learned(const struct bench_load *load)
+{
+    return agilio_from_le64(load->nic.nic->team.workers[0]->counters
+                            [AGILIO_COUNTER_LEARNED]);
+}
+
+void
+bench_new_flows(uint32_t n_flows, uint32_t n)
+{
+    static struct bench_load load;
+    struct bench_series series;
+    uint64_t learned;
+
+    bench_load_start(&load, n_flows, 1, BENCH_WIDE, 4 * n_flows);
+    bench_series_init(&series, n);
+    learned = n_learned(&load);
+    for (uint32_t i = 0; i < n; i++) {
+        bench_series_add(&series, whole_round(&load));
+        if (load.next < AGL_BURST) {
+            bench_load_forget(&load);
+        }
+    }
+    learned = n_learned(&load) - learned;
+    if (learned < (uint64_t) n * AGL_BURST * 99 / 100) {
+        fprintf(stderr, "bench: only %"PRIu64" of %"PRIu64" packets were the "
+                "first of their flow\n", learned, (uint64_t) n * AGL_BURST);
+        exit(EXIT_FAILURE);
+    }
+    printf("{\"case\": \"in process, new flows\", \"flows\": %"PRIu32", "
+           "\"masks\": 1, \"value\": %.1f, \"unit\": \"%s\"}\n", n_flows,
+           bench_series_end(&series), BENCH_UNIT);
+    bench_load_stop(&load);
+}
+
 void
 bench_rounds(uint32_t n_flows, uint32_t n_masks, enum bench_policy policy,
              uint32_t n)
