@@ -29,6 +29,9 @@ VLOG_DEFINE_THIS_MODULE(agilio_ctl);
 #define SEND_TIMEOUT_MS 1000
 #define SEND_STEP_NS (50 * 1000)
 
+/* How often answers are looked for that nobody waits for. */
+#define LAZY_MS 10
+
 struct request {
     struct ovs_list node;       /* In ctl->waiting, then in ->answered. */
     uint32_t id;
@@ -43,6 +46,12 @@ struct request {
     uint8_t *body;              /* Else; NULL if empty. */
     size_t len;
 };
+
+static bool
+is_urgent(uint16_t type)
+{
+    return type != AGILIO_MSG_FLOW_PUT && type != AGILIO_MSG_FLOW_DEL;
+}
 
 long long int
 agilio_now_ms(void)
@@ -73,6 +82,8 @@ agilio_ctl_open(struct agilio_ctl *ctl, const struct agilio_map *map,
     agilio_map_consumer(map, &map->control[1], &ctl->from_nic);
     ctl->kick_fd = kick_fd;
     ctl->session = (uint32_t) epoch;
+    ctl->n_urgent = 0;
+    ctl->busy = false;
     ctl->port_event = false;
     ctl->broken = NULL;
     ctl->open = true;
@@ -141,6 +152,11 @@ take_message(struct agilio_ctl *ctl, const struct agilio_msg *msg,
         return "it answered out of order";
     }
     take_answer(r, flags, body);
+    if (is_urgent(r->type)) {
+        ctl->n_urgent--;
+    } else {
+        ctl->busy = true;
+    }
     ovs_list_remove(&r->node);
     ovs_list_push_back(&ctl->answered, &r->node);
     return NULL;
@@ -212,11 +228,16 @@ void
 agilio_ctl_wait(struct agilio_ctl *ctl)
 {
     ovs_mutex_lock(&ctl->mutex);
-    if (!agilio_ring_sleep(&ctl->from_nic)
-        || !ovs_list_is_empty(&ctl->answered)
-        || ctl->port_event || ctl->broken) {
+    if (!ovs_list_is_empty(&ctl->answered) || ctl->port_event
+        || ctl->broken) {
+        poll_immediate_wake();
+    } else if (!ctl->n_urgent
+               && (ctl->busy || !ovs_list_is_empty(&ctl->waiting))) {
+        poll_timer_wait(LAZY_MS);
+    } else if (!agilio_ring_sleep(&ctl->from_nic)) {
         poll_immediate_wake();
     }
+    ctl->busy = false;
     ovs_mutex_unlock(&ctl->mutex);
 }
 
@@ -302,6 +323,10 @@ agilio_ctl_send(struct agilio_ctl *ctl, enum agilio_msg_type type,
         r->cb = cb;
         r->aux = aux;
         ovs_list_push_back(&ctl->waiting, &r->node);
+        if (is_urgent(type)) {
+            ctl->n_urgent++;
+            agilio_ring_sleep(&ctl->from_nic);  /* The NIC shall ring. */
+        }
 
         agilio_msg_start(&w, msg, sizeof msg, type, 0, r->id, ctl->session);
         if (len) {

@@ -12,6 +12,10 @@
  * are called by the agilio thread only, one at a time, in the order of the
  * requests, with no lock held.
  *
+ * Nobody waits for the answer to a FLOW_PUT or FLOW_DEL: these are taken a few
+ * at a time, every 10 ms, and the NIC need not ring for each.  All others are
+ * urgent.
+ *
  * Owned by agilio-nic.c, which decides when it is open.
  */
 
@@ -33,6 +37,8 @@ struct agilio_ctl {
     struct agilio_ring_end from_nic OVS_GUARDED;
     struct ovs_list waiting OVS_GUARDED;        /* struct request. */
     struct ovs_list answered OVS_GUARDED;       /* struct request. */
+    size_t n_urgent OVS_GUARDED;        /* Of 'waiting'. */
+    bool busy OVS_GUARDED;              /* Others were answered lately. */
     bool port_event OVS_GUARDED;                /* One has come. */
     const char *broken OVS_GUARDED;             /* Why, or NULL. */
     uint8_t buf[AGILIO_MAX_MSG] OVS_GUARDED;

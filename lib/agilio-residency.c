@@ -20,7 +20,7 @@
 #include "agilio-nic.h"
 #include "agilio-object.h"
 #include "hash.h"
-#include "id-pool.h"
+#include "id-fpool.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
 #include "timeval.h"
@@ -44,7 +44,7 @@ static struct ovs_list refused OVS_GUARDED_BY(MUTEX)
     = OVS_LIST_INITIALIZER(&refused);
 static struct ovs_list todo OVS_GUARDED_BY(MUTEX)
     = OVS_LIST_INITIALIZER(&todo);
-static struct id_pool *ids OVS_GUARDED_BY(MUTEX);
+static struct id_fpool *ids OVS_GUARDED_BY(MUTEX);  /* One user. */
 static struct agilio_port_pair *ports OVS_GUARDED_BY(MUTEX);
 static size_t n_ports OVS_GUARDED_BY(MUTEX);
 static uint64_t n_lost OVS_GUARDED_BY(MUTEX);
@@ -176,7 +176,7 @@ static void
 free_id(struct agilio_resident *r)
     OVS_REQUIRES(MUTEX)
 {
-    id_pool_free_id(ids, r->id);
+    id_fpool_free_id(ids, 0, r->id);
     r->id = NO_ID;
 }
 
@@ -257,7 +257,7 @@ send_put(struct agilio_resident *r, struct agilio_flow_put *put, size_t len,
     bool is_new = r->presence == AGILIO_ABSENT;
     int error;
 
-    if (is_new && !id_pool_alloc_id(ids, &r->id)) {
+    if (is_new && !id_fpool_new_id(ids, 0, &r->id)) {
         refuse(r, "size: flow table full");
         return true;
     }
@@ -433,8 +433,10 @@ agilio_residency_take_over(uint64_t generation, uint32_t max_flows)
     is_same = agilio_nic_map()->generation == generation;
     if (is_same) {
         all_absent(agilio_tally_fold);
-        id_pool_destroy(ids);
-        ids = id_pool_create(0, max_flows);
+        if (ids) {
+            id_fpool_destroy(ids);
+        }
+        ids = id_fpool_create(1, 0, max_flows);
         agilio_objects_take_over(agilio_nic_map());
         agilio_nic_take_over();
     }

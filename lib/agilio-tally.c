@@ -25,13 +25,13 @@ struct agilio_tally_state {
     uint32_t slot;                      /* ...here, unless NO_SLOT. */
 };
 
+/* Of a flow that has not been on a NIC; nobody's, and never freed. */
+static struct agilio_tally_state blank = { .slot = NO_SLOT };
+
 void
 agilio_tally_init(struct agilio_tally *tally)
 {
-    struct agilio_tally_state *state = xzalloc(sizeof *state);
-
-    state->slot = NO_SLOT;
-    ovsrcu_init(&tally->state, state);
+    ovsrcu_init(&tally->state, &blank);
     atomic_init(&tally->used_stamp, 0);
     atomic_init(&tally->used_msec, 0);
 }
@@ -39,7 +39,12 @@ agilio_tally_init(struct agilio_tally *tally)
 void
 agilio_tally_destroy(struct agilio_tally *tally)
 {
-    free(ovsrcu_get_protected(struct agilio_tally_state *, &tally->state));
+    struct agilio_tally_state *state
+        = ovsrcu_get_protected(struct agilio_tally_state *, &tally->state);
+
+    if (state != &blank) {
+        free(state);
+    }
 }
 
 static void
@@ -49,7 +54,9 @@ replace(struct agilio_tally *tally, const struct agilio_tally_state *new)
         = ovsrcu_get_protected(struct agilio_tally_state *, &tally->state);
 
     ovsrcu_set(&tally->state, xmemdup(new, sizeof *new));
-    ovsrcu_postpone(free, old);
+    if (old != &blank) {
+        ovsrcu_postpone(free, old);
+    }
 }
 
 /* Converts the time of last use to ours, once: each conversion is off by a
