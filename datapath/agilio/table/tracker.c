@@ -4,23 +4,25 @@
  *
  *     buckets                      entries                       rests
  *     +----------------------+     +-----------------------+     +----------+
- *     | epoch, 8 tags,       |     | flow, use, count, and |     | rest of  |
- *     | 8 lengths, 1 line    |     | key: 5 words, 1 line  |     | key and  |
- *     +----------------------+     | ...; 8 of them        |     | path     |
- *     | ...                  |     +-----------------------+     +----------+
+ *     | epoch; 8 tags, 8     |     | flow, use, count, and |     | rest of  |
+ *     | places, lengths      |     | key: 5 words, 1 line  |     | key and  |
+ *     +----------------------+     +-----------------------+     | path     |
+ *     | ...                  |     | ...                   |     +----------+
  *
  * A hash leads to a bucket, and there to the ways whose tag is that hash and
  * the key's kind; the key of such a way is then compared in full.  A lookup
  * touches the bucket's line, the entry's of a hit, and the flow's slot; what
  * is in 'rests' only where the key or the path is longer.  Where many packets
  * are to be looked up, agl_tracker_prefetch() has these lines on their way
- * before they are needed.
+ * before they are needed.  A way gets the place of its entry when it is first
+ * used, so that few flows have theirs side by side, in few pages, however
+ * large the tracker is.
  *
  * Keys have only the words that the interest has; rests are as long as the
  * longest needs them.  When the interest changes so does that, and nothing in
  * the tracker means anything any more.  'epoch' then takes the new seq of the
- * interest; a bucket that has an older one counts as empty, and is made so
- * when it is next learned into.
+ * interest, and places are given out anew; a bucket that has an older one
+ * counts as empty, and is made so when it is next learned into.
  *
  * Memory: 72 bytes per entry, and up to 512 in 'rests', of which only as many
  * cache lines are ever touched as the policy needs.
@@ -58,12 +60,12 @@ AGILIO_ASSERT_SIZE(struct entry, AGILIO_CACHE_LINE);
 
 struct bucket {
     uint64_t epoch;
-    uint32_t tags[WAYS];        /* 0: empty. */
-    uint8_t lens[WAYS];         /* Of the paths. */
-    bool plain[WAYS];           /* As in struct agl_path. */
-    uint8_t pad[8];
+    uint16_t tags[WAYS];        /* 0: empty. */
+    uint32_t places[WAYS];      /* Of the entries; NOWHERE: none yet. */
+    uint8_t paths[WAYS];        /* Length; and PLAIN, as in agl_path. */
 };
 AGILIO_ASSERT_SIZE(struct bucket, AGILIO_CACHE_LINE);
+#define PLAIN 0x80
 
 /* Kinds of keys: the shape of a frame, perhaps with metadata that is not 0. */
 #define KIND_META AGL_N_SHAPES
@@ -73,6 +75,7 @@ struct agl_tracker {
     uint64_t seed;
     uint64_t epoch;             /* The seq of the interest in 'select'. */
     uint32_t bucket_mask;       /* Their number is a power of two. */
+    uint32_t n_places;          /* That are given out. */
     struct entry *entries;
     /* One for each entry: the rest of its key, 'n_rest' words as the longest
      * key has them, and of its path, up to AGILIO_MAX_RECIRC flows. */
@@ -177,6 +180,7 @@ follow_interest(struct agl_tracker *t, const struct agl_flow_table *flows)
     interest = agl_flow_table_interest(flows, &seq);
     if (AGILIO_UNLIKELY(t->epoch != seq)) {
         t->epoch = seq;
+        t->n_places = 0;
         set_interest(t, interest);
     }
 }
@@ -199,30 +203,23 @@ bucket_of(const struct agl_tracker *t, uint64_t hash)
 }
 
 /* Sets hash and tag of a key.  The tag is not 0.  (Low bits of a hash lead to
- * the bucket, so where there are many they tell nothing inside of it.) */
+ * the bucket, and tell nothing inside of it.) */
 static inline void
 set_hash(const struct agl_tracker *t, struct agl_tracker_key *tk,
          uint32_t hash, uint32_t kind)
 {
     tk->epoch = t->epoch;
     tk->hash = hash;
-    tk->tag = (hash & ~(uint32_t) (2 * N_KINDS - 1)) | N_KINDS | kind;
-    tk->place = NOWHERE;
+    tk->tag = (uint16_t) (hash >> 16 & ~(2 * N_KINDS - 1)) | N_KINDS | kind;
+    tk->way = WAYS;
     __builtin_prefetch(bucket_of(t, hash));
-}
-
-static inline size_t
-index_of(const struct agl_tracker *t, const struct bucket *bucket,
-         uint32_t way)
-{
-    return (size_t) (bucket - t->buckets) * WAYS + way;
 }
 
 static inline struct entry *
 entry_of(const struct agl_tracker *t, const struct bucket *bucket,
          uint32_t way)
 {
-    return &t->entries[index_of(t, bucket, way)];
+    return &t->entries[bucket->places[way]];
 }
 
 static inline uint64_t *
@@ -242,13 +239,12 @@ static inline uint32_t
 find_tag(const struct bucket *bucket, uint32_t tag)
 {
 #if defined __SSE2__ && !defined AGL_PLAIN_C
-    const __m128i *tags = (const __m128i *) (const void *) bucket->tags;
-    __m128i wanted = _mm_set1_epi32((int) tag);
-    __m128i low = _mm_cmpeq_epi32(_mm_loadu_si128(&tags[0]), wanted);
-    __m128i high = _mm_cmpeq_epi32(_mm_loadu_si128(&tags[1]), wanted);
+    __m128i tags = _mm_loadu_si128((const __m128i *)
+                                   (const void *) bucket->tags);
+    __m128i equal = _mm_cmpeq_epi16(tags, _mm_set1_epi16((int16_t) tag));
 
     return (uint32_t) _mm_movemask_epi8(_mm_packs_epi16(
-        _mm_packs_epi32(low, high), _mm_setzero_si128()));
+        equal, _mm_setzero_si128()));
 #else
     uint32_t ways = 0;
 
@@ -294,7 +290,7 @@ find_way(const struct agl_tracker *t, const struct bucket *bucket,
     for (; ways; ways &= ways - 1) {
         uint32_t way = (uint32_t) __builtin_ctz(ways);
 
-        if (has_key(t, index_of(t, bucket, way), tk)) {
+        if (has_key(t, bucket->places[way], tk)) {
             return way;
         }
     }
@@ -442,24 +438,24 @@ agl_tracker_prefetch(const struct agl_tracker *t, struct agl_traversal ts[],
         if (ways) {
             uint32_t way = (uint32_t) __builtin_ctz(ways);
 
-            tk->place = (uint32_t) index_of(t, bucket, way);
-            __builtin_prefetch(&t->entries[tk->place], 1);
-            if (tk->n > HEAD_WORDS || bucket->lens[way] > 1) {
-                __builtin_prefetch(rest_of_key(t, tk->place));
+            tk->way = way;
+            __builtin_prefetch(entry_of(t, bucket, way), 1);
+            if (tk->n > HEAD_WORDS || (bucket->paths[way] & ~PLAIN) > 1) {
+                __builtin_prefetch(rest_of_key(t, bucket->places[way]));
             }
         }
     }
 }
 
-/* What is known of a packet whose key is at 'place'. */
+/* What is known of a packet whose key is at 'way' of 'bucket'. */
 static inline bool
 hit(const struct agl_tracker *t, const struct agl_flow_table *flows,
-    size_t place, uint64_t now, struct agl_path *path)
+    const struct bucket *bucket, uint32_t way, uint64_t now,
+    struct agl_path *path)
 {
-    const struct bucket *bucket = &t->buckets[place / WAYS];
+    uint32_t place = bucket->places[way], n = bucket->paths[way];
     struct entry *entry = &t->entries[place];
     struct agl_flow *flow = flow_of(flows, &entry->flow);
-    uint32_t len = bucket->lens[place % WAYS];
 
     if (!flow) {
         return false;
@@ -467,9 +463,10 @@ hit(const struct agl_tracker *t, const struct agl_flow_table *flows,
     entry->used = now;
     entry->packets++;
     path->n = 1;
-    path->plain = bucket->plain[place % WAYS];
+    path->plain = n >= PLAIN;
     path->flows[0] = flow;
-    return len == 1 || follow_rest(t, flows, place, len, path);
+    n &= ~PLAIN;
+    return n == 1 || follow_rest(t, flows, place, n, path);
 }
 
 /* The same as agl_tracker_lookup(), for what prefetching did not find. */
@@ -484,7 +481,7 @@ search(const struct agl_tracker *t, const struct agl_flow_table *flows,
         return false;
     }
     way = find_way(t, bucket, tk);
-    return way < WAYS && hit(t, flows, index_of(t, bucket, way), now, path);
+    return way < WAYS && hit(t, flows, bucket, way, now, path);
 }
 
 bool
@@ -492,16 +489,16 @@ agl_tracker_lookup(struct agl_tracker *t, const struct agl_flow_table *flows,
                    const struct agl_tracker_key *tk, uint64_t now,
                    struct agl_path *path)
 {
-    uint32_t place = tk->place;
-    const struct bucket *bucket = &t->buckets[place / WAYS];
+    const struct bucket *bucket = bucket_of(t, tk->hash);
+    uint32_t way = tk->way;
 
     path->n = 0;
     path->plain = false;
-    if (AGILIO_LIKELY(place != NOWHERE && is_current(tk, flows)
+    if (AGILIO_LIKELY(way < WAYS && is_current(tk, flows)
                       && bucket->epoch == tk->epoch
-                      && bucket->tags[place % WAYS] == tk->tag
-                      && has_key(t, place, tk))) {
-        return hit(t, flows, place, now, path);
+                      && bucket->tags[way] == tk->tag
+                      && has_key(t, bucket->places[way], tk))) {
+        return hit(t, flows, bucket, way, now, path);
     }
     return search(t, flows, tk, now, path);
 }
@@ -516,12 +513,13 @@ find_victim(const struct agl_tracker *t, const struct agl_flow_table *flows,
     uint32_t oldest = 0;
 
     for (uint32_t way = 0; way < WAYS; way++) {
-        uint64_t used = entry_of(t, bucket, way)->used;
+        uint64_t used;
 
         if (is_stale(t, flows, bucket, way)) {
             *live = false;
             return way;
         }
+        used = entry_of(t, bucket, way)->used;
         if (used < least) {
             least = used;
             oldest = way;
@@ -584,13 +582,17 @@ agl_tracker_learn(struct agl_tracker *t, const struct agl_flow_table *flows,
     bucket = bucket_of(t, tk->hash);
     if (bucket->epoch != tk->epoch) {
         memset(bucket->tags, 0, sizeof bucket->tags);
+        memset(bucket->places, 0xff, sizeof bucket->places);
         bucket->epoch = tk->epoch;
     }
     way = find_way(t, bucket, tk);
     if (way == WAYS) {
         way = find_victim(t, flows, bucket, &evicts);
-        bucket->tags[way] = tk->tag;
-        set_key(t, index_of(t, bucket, way), tk);
+        if (bucket->places[way] == NOWHERE) {
+            bucket->places[way] = t->n_places++;
+        }
+        bucket->tags[way] = (uint16_t) tk->tag;
+        set_key(t, bucket->places[way], tk);
         entry_of(t, bucket, way)->packets = 0;
     }
     entry = entry_of(t, bucket, way);
@@ -601,10 +603,9 @@ agl_tracker_learn(struct agl_tracker *t, const struct agl_flow_table *flows,
     entry->packets += !entry->packets;
     entry->flow = refs[0];
     entry->used = now;
-    bucket->lens[way] = (uint8_t) path->n;
-    bucket->plain[way] = is_plain(path);
+    bucket->paths[way] = (uint8_t) (path->n | (is_plain(path) ? PLAIN : 0));
     if (path->n > 1) {
-        memcpy(rest_of_path(t, index_of(t, bucket, way)), &refs[1],
+        memcpy(rest_of_path(t, bucket->places[way]), &refs[1],
                (path->n - 1) * sizeof refs[1]);
     }
     return evicts;
@@ -655,11 +656,11 @@ dump_entry(const struct agl_tracker *t, const struct agilio_key *interest,
 
     memset(out, 0, sizeof *out);
     out->flow_id = agilio_to_le32(entry->flow.id);
-    out->n_flows = agilio_to_le32(bucket->lens[way]);
+    out->n_flows = agilio_to_le32(bucket->paths[way] & ~PLAIN);
     out->packets = agilio_to_le64(entry->packets);
     out->used = agilio_to_le64(entry->used);
     memcpy(words, entry->key, sizeof entry->key);
-    memcpy(words + HEAD_WORDS, rest_of_key(t, index_of(t, bucket, way)),
+    memcpy(words + HEAD_WORDS, rest_of_key(t, bucket->places[way]),
            t->n_rest * sizeof words[0]);
     dump_key(t, interest, kind, words, &out->key);
 }

@@ -49,7 +49,7 @@ struct agl_tracker_key {
     uint64_t hash;
     uint32_t tag;                       /* Bits of the hash, and the kind. */
     uint32_t shape;                     /* _NONE: of a parsed key. */
-    uint32_t place;                     /* Of its entry, perhaps. */
+    uint32_t way;                       /* In its bucket, perhaps. */
     uint32_t n;
     uint64_t words[AGILIO_KEY_WORDS];   /* What the interest has, masked; and
                                          * zeros, up to the first five. */
