@@ -92,7 +92,13 @@ admit(struct agl_worker *w, struct agl_port *port, struct agl_pkt *pkt)
 static void
 learn(struct agl_worker *w, const struct agl_traversal *t)
 {
-    if (agl_tracker_learn(w->tracker, w->table, &t->tk, &t->path, w->now)) {
+    enum agl_learned learned = agl_tracker_learn(w->tracker, w->table, &t->tk,
+                                                 &t->path, w->now);
+
+    if (learned != AGL_LEARNED_NOT) {
+        agl_worker_count(w, AGILIO_COUNTER_LEARNED);
+    }
+    if (learned == AGL_LEARNED_EVICTING) {
         agl_worker_count(w, AGILIO_COUNTER_EVICTED);
     }
 }
@@ -109,7 +115,6 @@ mask_lookup(struct agl_worker *w, struct agl_traversal *t,
         t->at = t->path.n;
         learn(w, t);
         agl_worker_count(w, AGILIO_COUNTER_L2_HIT);
-        agl_worker_count(w, AGILIO_COUNTER_LEARNED);
     }
     return flow;
 }
@@ -694,14 +699,14 @@ admit_watched(struct agl_worker *w, struct agl_port *port,
 }
 
 uint32_t
-agl_pipeline_receive(struct agl_worker *w, struct agl_port *port)
+agl_pipeline_receive(struct agl_worker *w, struct agl_port *port, uint32_t max)
 {
     struct agl_pkt *pkts[AGL_BURST];
     uint64_t rx_errors;
     uint32_t n;
 
     have_buffers(w, AGL_BURST); /* If not, the device keeps its frames. */
-    n = port->dev->class->rx(port->dev, &w->pool, pkts, AGL_BURST);
+    n = port->dev->class->rx(port->dev, &w->pool, pkts, max);
     if (AGILIO_LIKELY(!port->capture)) {
         admit_burst(w, port, pkts, n);
     } else {

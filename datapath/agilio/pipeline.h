@@ -48,6 +48,8 @@ struct agl_port {
     struct agilio_port_stats *stats;    /* In the region, this worker's. */
     uint64_t driver_rx_errors;  /* Of 'dev', already counted in 'stats'. */
     struct agl_capture *capture;        /* NULL: nobody watches. */
+    bool learns;                /* Most of its last burst was new to us. */
+    uint32_t n_passed;          /* Rounds that it was passed over in. */
     uint32_t n_tx;
     struct agl_pkt *tx[AGL_BURST];      /* Waiting for the end of the burst. */
 };
@@ -84,6 +86,7 @@ struct agl_worker {
     struct agilio_flow_stats *flow_stats;
     uint64_t now;               /* NIC clock at the start of the burst. */
     uint64_t ranked;            /* When the masks were last ranked. */
+    bool crowded;               /* Known flows filled a burst lately. */
     bool host_attached;
     bool host_broken;           /* A packet ring is; control thread reads. */
     bool kick_host;             /* The host is to be woken after the burst. */
@@ -102,6 +105,7 @@ struct agl_worker {
     uint64_t done __attribute__((aligned(AGILIO_CACHE_LINE)));
     bool asleep;                /* A post must wake it.  Set by the worker,
                                  * cleared by it or before it is kicked. */
+    uint64_t clock;             /* 'now', for the first worker to read. */
 };
 
 /* ## worker.c ## */
@@ -156,8 +160,10 @@ agl_worker_count(struct agl_worker *w, enum agilio_counter c)
 
 /* ## pipeline.c ## */
 
-/* Carries a burst that 'port' received; a burst that the host sends to it. */
-uint32_t agl_pipeline_receive(struct agl_worker *, struct agl_port *port);
+/* Carries a burst that 'port' received, of up to 'max' packets, at most
+ * AGL_BURST; a burst that the host sends to it. */
+uint32_t agl_pipeline_receive(struct agl_worker *, struct agl_port *port,
+                              uint32_t max);
 uint32_t agl_pipeline_host_tx(struct agl_worker *, struct agl_port *port);
 /* Sends what worker 'giver' has handed over; the number of packets, of which
  * the caller says that they are done when all is flushed. */

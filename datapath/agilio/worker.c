@@ -15,7 +15,12 @@
 #include "table/hash.h"
 
 #define CALLS_AT_A_TIME 64
-#define CLOCK_LAG 1000000       /* ns that the clock told may be behind. */
+#define CLOCK_LAG 1000000       /* ns until the clock is told again. */
+
+/* Of a port that is passed over in favour of others: what it gets nevertheless
+ * is this, every so many rounds. */
+#define LEARN_BURST 4
+#define LEARN_ROUNDS 16
 
 /* ## -------- ##
  * ## The team ##
@@ -223,26 +228,80 @@ upkeep(struct agl_worker *w)
     }
 }
 
-/* Reads the clock, and publishes it.  The region's is one line for all: the
- * first worker writes it, and who finds that it lags, since that one sleeps or
- * hangs. */
+/* The clock that the host sees is that of the worker which is furthest behind:
+ * a worker that hangs stops it.  (Who sleeps wakes every tenth of a second.) */
 static void
-read_clock(struct agl_worker *w)
+publish_clock(const struct agl_worker *w)
 {
     uint64_t published = agilio_from_le64(
         agilio_load_relaxed(&w->header->clock));
+    uint64_t clock = w->now;
 
+    if (w->team->n > 1 && clock - published < CLOCK_LAG) {
+        return;                 /* The others' lines are theirs. */
+    }
+    for (uint32_t i = 1; i < w->team->n; i++) {
+        uint64_t theirs = agilio_load_relaxed(&w->team->workers[i]->clock);
+
+        clock = theirs < clock ? theirs : clock;
+    }
+    agilio_store_relaxed(&w->header->clock, agilio_to_le64(clock));
+}
+
+static void
+read_clock(struct agl_worker *w)
+{
     w->now = w->ops->clock(w->ops->aux);
     w->run.now = w->now;
-    if (!w->index || (w->now > published && w->now - published > CLOCK_LAG)) {
-        agilio_store_relaxed(&w->header->clock, agilio_to_le64(w->now));
+    if (!w->index) {
+        publish_clock(w);
+    } else {
+        agilio_store_relaxed(&w->clock, w->now);
     }
 }
 
-static uint32_t
-poll_port(struct agl_worker *w, struct agl_port *port)
+/* How many lookups the tracker could not serve. */
+static uint64_t
+count_misses(const struct agl_worker *w)
 {
-    uint32_t n = agl_pipeline_receive(w, port) + agl_pipeline_host_tx(w, port);
+    return agilio_from_le64(w->counters[AGILIO_COUNTER_L2_HIT])
+           + agilio_from_le64(w->counters[AGILIO_COUNTER_FALLBACK_MISS]);
+}
+
+/* How much a port may bring.  One that brings what the tracker does not know,
+ * each packet of which takes the time of many, gets little of a worker whose
+ * hands are full with what it knows: nobody can flood more than his own port.
+ * What it does not get waits in its device's queue. */
+static uint32_t
+allowance(const struct agl_worker *w, struct agl_port *port)
+{
+    if (!port->learns || !w->crowded) {
+        return AGL_BURST;
+    }
+    port->n_passed = (port->n_passed + 1) % LEARN_ROUNDS;
+    return port->n_passed ? 0 : LEARN_BURST;
+}
+
+/* Returns how much there was to do; '*crowded' is set if it is a full burst of
+ * flows that are known. */
+static uint32_t
+receive(struct agl_worker *w, struct agl_port *port, bool *crowded)
+{
+    uint32_t max = allowance(w, port);
+    uint64_t misses = count_misses(w);
+    uint32_t n = max ? agl_pipeline_receive(w, port, max) : 0;
+
+    if (n) {
+        port->learns = count_misses(w) - misses > n / 2;
+        *crowded |= n == AGL_BURST && !port->learns;
+    }
+    return max ? n : 1;         /* Passed over: there may be more. */
+}
+
+static uint32_t
+poll_port(struct agl_worker *w, struct agl_port *port, bool *crowded)
+{
+    uint32_t n = receive(w, port, crowded) + agl_pipeline_host_tx(w, port);
 
     if (port->qp->to_host.broken || port->qp->from_host.broken) {
         agilio_store_relaxed(&w->host_broken, true);
@@ -254,21 +313,24 @@ uint32_t
 agl_worker_round(struct agl_worker *w)
 {
     uint32_t n_taken[AGL_MAX_WORKERS] = { 0 };
+    bool crowded = false;
     uint32_t i, n;
 
     read_clock(w);
     n = make_calls(w);
     for (i = 0; i < w->n_ports; i++) {
         if (w->ports[i].dev) {
-            n += poll_port(w, &w->ports[i]);
+            n += poll_port(w, &w->ports[i], &crowded);
         }
     }
     for (i = 0; i < w->team->n; i++) {
         if (i != w->index) {
             n_taken[i] = agl_pipeline_take_over(w, i);
             n += n_taken[i];
+            crowded |= n_taken[i] >= AGL_BURST;
         }
     }
+    w->crowded = crowded;
     agl_pipeline_flush(w);
     for (i = 0; i < w->team->n; i++) {
         if (n_taken[i]) {

@@ -209,6 +209,77 @@ test_evict(void)
     stop();
 }
 
+/* Port IN floods with flows that are all new, port 2 has one that is known.
+ * Each has its queue full at all times. */
+static void
+flood(uint32_t *next, uint32_t n_known)
+{
+    uint8_t frame[60] = { [12] = 0x88, [13] = 0xb5 };
+
+    while (devs[IN].n_rx < INPROC_QUEUE) {
+        memcpy(&frame[6], next, sizeof *next);
+        ++*next;
+        CHECK(inproc_inject(&sim, IN, frame, sizeof frame));
+    }
+    while (devs[2].n_rx < n_known) {
+        inject(2, 9, 60);
+    }
+    agl_worker_round(sim.nic->team.workers[0]);
+    inproc_clear_tx(&sim);
+}
+
+/* A worker whose hands are full with known flows has little time for a port
+ * that brings only new ones; but some, and all as soon as they are not. */
+static void
+test_flood(void)
+{
+    struct agilio_action_output output = ACTION(OUTPUT, output, port, 0);
+    struct agilio_key key = { .md.in_port = 0 }, mask = key;
+    const struct agilio_port_stats *stats;
+    uint64_t before[N_DEVS], after[N_DEVS];
+    uint32_t next = 1;
+
+    start(256, true);
+    stats = sim.region.port_stats;
+    mask.md.in_port = mask.md.recirc_id = agilio_to_le32(UINT32_MAX);
+    memset(mask.eth_src, 0xff, sizeof mask.eth_src);
+    key.md.in_port = agilio_to_le32(ids[2]);
+    output.port = agilio_to_le32(ids[OUT]);
+    CHECK(!inproc_put_flow(&sim, 1, &key, &mask, &output, sizeof output));
+    memset(mask.eth_src, 0, sizeof mask.eth_src);
+    key.md.in_port = agilio_to_le32(ids[IN]);
+    CHECK(!inproc_put_flow(&sim, 2, &key, &mask, "", 0));
+    inject(2, 9, 60);
+    settle();
+    flood(&next, INPROC_QUEUE);
+    flood(&next, INPROC_QUEUE);
+    for (int i = 0; i < N_DEVS; i++) {
+        before[i] = agilio_from_le64(stats[i].rx_packets);
+    }
+    for (int i = 0; i < 160; i++) {
+        flood(&next, INPROC_QUEUE);
+    }
+    for (int i = 0; i < N_DEVS; i++) {
+        after[i] = agilio_from_le64(stats[i].rx_packets);
+    }
+    CHECK(after[2] - before[2] == 160 * AGL_BURST);
+    CHECK(after[IN] - before[IN] == 160 / 16 * 4);
+
+    /* The other port leaves something. */
+    flood(&next, AGL_BURST - 1);
+    devs[2].n_rx = 0;
+    flood(&next, 1);
+    before[IN] = agilio_from_le64(stats[IN].rx_packets);
+    flood(&next, 1);
+    CHECK(agilio_from_le64(stats[IN].rx_packets) - before[IN] == AGL_BURST);
+
+    /* The tracker knew no packet of the flood, and all but the first of the
+     * other port's. */
+    CHECK(counter(AGILIO_COUNTER_L2_HIT) == agilio_from_le64(
+              stats[IN].rx_packets) + 1);
+    stop();
+}
+
 static void
 test_miss(void)
 {
@@ -1086,6 +1157,7 @@ main(void)
 {
     RUN(test_learn_and_count);
     RUN(test_evict);
+    RUN(test_flood);
     RUN(test_miss);
     RUN(test_to_host);
     RUN(test_host_tx);

@@ -57,7 +57,7 @@ track(uint64_t x)
 }
 
 /* Learns a path of one flow. */
-static bool
+static enum agl_learned
 learn(const struct agl_tracker_key *tk, struct agl_flow *flow)
 {
     const struct agl_path path = { .n = 1, .flows = { flow } };
@@ -74,8 +74,8 @@ look_up(const struct agilio_key *key, struct agl_tracker_key *tk)
     return agl_tracker_lookup(tracker, table, tk, now, &path);
 }
 
-/* Misses, looks up and learns.  Returns true if a live entry had to go. */
-static bool
+/* Misses, looks up and learns. */
+static enum agl_learned
 teach(uint64_t x)
 {
     struct agilio_key key = packet_of(x);
@@ -85,7 +85,7 @@ teach(uint64_t x)
     CHECK(!look_up(&key, &tk));
     flow = agl_flow_table_lookup(table, &key);
     CHECK(flow != NULL);
-    return flow && learn(&tk, flow);
+    return flow ? learn(&tk, flow) : AGL_LEARNED_NOT;
 }
 
 static void
@@ -111,8 +111,8 @@ test_hit(void)
 {
     start(64);
     CHECK(agl_tracker_capacity(tracker) == 64);
-    CHECK(!teach(1));
-    CHECK(!teach(0x102));
+    CHECK(teach(1) == AGL_LEARNED);
+    CHECK(teach(0x102) == AGL_LEARNED);
     CHECK(track(1) == 0 && track(0x102) == 1);
     CHECK(track(2) == -1 && track(0x101) == -1);
     stop();
@@ -160,11 +160,11 @@ test_eviction(void)
     CHECK(agl_tracker_capacity(tracker) == WAYS);
     for (uint64_t x = 0; x < WAYS; x++) {
         now++;
-        CHECK(!teach(x == 3 ? 0x103 : x));
+        CHECK(teach(x == 3 ? 0x103 : x) == AGL_LEARNED);
     }
     now++;
     CHECK(track(0) == 0);       /* So 1 is the one unused for longest. */
-    CHECK(teach(20));
+    CHECK(teach(20) == AGL_LEARNED_EVICTING);
     CHECK(track(1) == -1 && track(20) == 0 && track(0x103) == 1);
     for (uint64_t x = 0; x < WAYS; x++) {
         CHECK(x == 1 || x == 3 || track(x) == 0);
@@ -174,9 +174,48 @@ test_eviction(void)
     now++;
     CHECK(track(0x103) == 1);
     drop_flow(1);
-    CHECK(!teach(21));
+    CHECK(teach(21) == AGL_LEARNED);
     CHECK(track(21) == 0 && track(20) == 0);
-    CHECK(teach(22));
+    stop();
+}
+
+/* What was found again stays for a while, whatever comes: among the rest the
+ * newcomers push out each other. */
+static void
+test_flood(void)
+{
+    const uint64_t n_live = WAYS - 1;
+
+    start(1);
+    for (uint64_t x = 0; x < n_live; x++) {
+        teach(x);
+        CHECK(track(x) == 0);
+    }
+    CHECK(teach(0x20) == AGL_LEARNED);
+    for (uint64_t x = 0x21; x < 0xff; x++) {
+        now++;
+        CHECK(teach(x) == AGL_LEARNED_EVICTING);
+    }
+    for (uint64_t x = 0; x < n_live; x++) {
+        CHECK(track(x) == 0);
+    }
+
+    /* No place left: nothing is learned. */
+    CHECK(track(0xfe) == 0);
+    CHECK(teach(0x20) == AGL_LEARNED_NOT);
+    CHECK(track(0x20) == -1);
+
+    /* Flow 2 was not used for a while.  For as long as is allowed... */
+    now += AGL_TRACKER_HOLD;
+    for (uint64_t x = 0; x < n_live; x++) {
+        CHECK(x == 2 || track(x) == 0);
+    }
+    CHECK(track(0xfe) == 0);
+    CHECK(teach(0x20) == AGL_LEARNED_NOT);
+    /* ...and longer. */
+    now++;
+    CHECK(teach(0x20) == AGL_LEARNED_EVICTING);
+    CHECK(track(2) == -1 && track(0x20) == 0 && track(1) == 0);
     stop();
 }
 
@@ -195,7 +234,7 @@ test_learn_twice(void)
     }
     flow = agl_flow_table_lookup(table, &key);
     for (int i = 0; i < 2; i++) {
-        CHECK(!learn(&tk[i], flow));
+        CHECK(learn(&tk[i], flow) == AGL_LEARNED);
     }
     CHECK(dump_all(out, 2) == 1);
     CHECK(agilio_from_le64(out[0].packets) == 1);
@@ -226,11 +265,13 @@ test_path(void)
     }
     CHECK(!look_up(&key, &tk));
     path.n = 2;                 /* Learned bit by bit. */
-    CHECK(!agl_tracker_learn(tracker, table, &tk, &path, now));
+    CHECK(agl_tracker_learn(tracker, table, &tk, &path, now)
+          == AGL_LEARNED);
     CHECK(agl_tracker_lookup(tracker, table, &tk, now, &got));
     CHECK(got.n == 2 && got.flows[1]->id == 1);
     path.n = 3;
-    CHECK(!agl_tracker_learn(tracker, table, &tk, &path, now));
+    CHECK(agl_tracker_learn(tracker, table, &tk, &path, now)
+          == AGL_LEARNED);
     CHECK(agl_tracker_lookup(tracker, table, &tk, now, &got));
     CHECK(got.n == 3 && got.flows[0]->id == 0 && got.flows[2]->id == 3);
     CHECK(dump_all(out, 2) == 1);
@@ -261,16 +302,16 @@ test_learn_late(void)
     flow = agl_flow_table_lookup(table, &key);
     CHECK(!agl_flow_table_put(table, make_flow(0, &m), &old));
     CHECK(old == flow);
-    CHECK(!learn(&tk, flow));
+    CHECK(learn(&tk, flow) == AGL_LEARNED_NOT);
     CHECK(track(7) == -1 && !dump_all(out, WAYS));
     agl_flow_destroy(old);
 
     CHECK(!look_up(&key, &tk));
     flow = agl_flow_table_lookup(table, &key);
     put_new(table, 3, one_word(PORT, 6, 1, 1));
-    CHECK(!learn(&tk, flow));
+    CHECK(learn(&tk, flow) == AGL_LEARNED_NOT);
     CHECK(track(7) == -1 && !dump_all(out, WAYS));
-    CHECK(!learn(&tk, flow));
+    CHECK(learn(&tk, flow) == AGL_LEARNED_NOT);
     CHECK(track(7) == -1 && !dump_all(out, WAYS));
     stop();
 }
@@ -409,6 +450,7 @@ main(void)
     RUN(test_interest_only);
     RUN(test_stale);
     RUN(test_eviction);
+    RUN(test_flood);
     RUN(test_learn_twice);
     RUN(test_path);
     RUN(test_learn_late);

@@ -436,6 +436,28 @@ test_sleep(void)
     inproc_stop(&sim);
 }
 
+/* The host's clock goes when all workers do. */
+static void
+test_clock(void)
+{
+    const agilio_le64 *clock;
+
+    start(64);
+    clock = &sim.region.header->clock;
+    sim.clock = 5000000;
+    inproc_settle(&sim);
+    CHECK(agilio_from_le64(*clock) == 5000000);
+    sim.clock = 9000000;
+    go(0);
+    go(1);
+    go(0);
+    CHECK(agilio_from_le64(*clock) == 5000000);
+    go(2);
+    go(0);
+    CHECK(agilio_from_le64(*clock) == 9000000);
+    inproc_stop(&sim);
+}
+
 /* The host's packets go by the worker that has the port; a new host finds all
  * rings empty, those of all workers. */
 static void
@@ -480,6 +502,7 @@ main(void)
     RUN(test_meter);
     RUN(test_tracker_dump);
     RUN(test_sleep);
+    RUN(test_clock);
     RUN(test_host);
     return summary();
 }

@@ -503,25 +503,32 @@ agl_tracker_lookup(struct agl_tracker *t, const struct agl_flow_table *flows,
     return search(t, flows, tk, now, path);
 }
 
-/* The way to learn something new in: empty or stale, else the one unused for
- * longest, and then '*live'. */
+/* Whether a live entry must leave its place to a new one. */
+static bool
+may_go(const struct entry *entry, uint64_t now)
+{
+    return entry->packets <= 1 || now - entry->used > AGL_TRACKER_HOLD;
+}
+
+/* The way to learn something new in, WAYS if there is none; '*live' tells
+ * whether a live entry goes. */
 static uint32_t
 find_victim(const struct agl_tracker *t, const struct agl_flow_table *flows,
-            const struct bucket *bucket, bool *live)
+            const struct bucket *bucket, uint64_t now, bool *live)
 {
     uint64_t least = UINT64_MAX;
-    uint32_t oldest = 0;
+    uint32_t oldest = WAYS;
 
     for (uint32_t way = 0; way < WAYS; way++) {
-        uint64_t used;
+        const struct entry *entry;
 
         if (is_stale(t, flows, bucket, way)) {
             *live = false;
             return way;
         }
-        used = entry_of(t, bucket, way)->used;
-        if (used < least) {
-            least = used;
+        entry = entry_of(t, bucket, way);
+        if (may_go(entry, now) && entry->used < least) {
+            least = entry->used;
             oldest = way;
         }
     }
@@ -558,44 +565,27 @@ set_key(const struct agl_tracker *t, size_t place,
     }
 }
 
-bool
-agl_tracker_learn(struct agl_tracker *t, const struct agl_flow_table *flows,
-                  const struct agl_tracker_key *tk,
-                  const struct agl_path *path, uint64_t now)
+/* Makes the entry at 'way' that of 'tk', with nothing in it yet. */
+static void
+begin_entry(struct agl_tracker *t, struct bucket *bucket, uint32_t way,
+            const struct agl_tracker_key *tk)
 {
-    struct flow_ref refs[AGILIO_MAX_RECIRC + 1];
-    struct bucket *bucket;
-    struct entry *entry;
-    bool evicts = false;
-    uint32_t way;
+    if (bucket->places[way] == NOWHERE) {
+        bucket->places[way] = t->n_places++;
+    }
+    bucket->tags[way] = (uint16_t) tk->tag;
+    set_key(t, bucket->places[way], tk);
+    entry_of(t, bucket, way)->packets = 0;
+}
 
-    if (!is_current(tk, flows)) {
-        return false;
-    }
-    for (uint32_t i = 0; i < path->n; i++) {
-        refs[i] = ref_to(flows, path->flows[i]);
-        if (flow_of(flows, &refs[i]) != path->flows[i]) {
-            return false;
-        }
-    }
+/* Writes the path into the entry; of another first flow it counts anew. */
+static void
+fill_entry(struct agl_tracker *t, struct bucket *bucket, uint32_t way,
+           const struct agl_path *path, const struct flow_ref refs[],
+           uint64_t now)
+{
+    struct entry *entry = entry_of(t, bucket, way);
 
-    bucket = bucket_of(t, tk->hash);
-    if (bucket->epoch != tk->epoch) {
-        memset(bucket->tags, 0, sizeof bucket->tags);
-        memset(bucket->places, 0xff, sizeof bucket->places);
-        bucket->epoch = tk->epoch;
-    }
-    way = find_way(t, bucket, tk);
-    if (way == WAYS) {
-        way = find_victim(t, flows, bucket, &evicts);
-        if (bucket->places[way] == NOWHERE) {
-            bucket->places[way] = t->n_places++;
-        }
-        bucket->tags[way] = (uint16_t) tk->tag;
-        set_key(t, bucket->places[way], tk);
-        entry_of(t, bucket, way)->packets = 0;
-    }
-    entry = entry_of(t, bucket, way);
     if (entry->flow.id != refs[0].id
         || entry->flow.generation != refs[0].generation) {
         entry->packets = 0;
@@ -608,7 +598,44 @@ agl_tracker_learn(struct agl_tracker *t, const struct agl_flow_table *flows,
         memcpy(rest_of_path(t, bucket->places[way]), &refs[1],
                (path->n - 1) * sizeof refs[1]);
     }
-    return evicts;
+}
+
+enum agl_learned
+agl_tracker_learn(struct agl_tracker *t, const struct agl_flow_table *flows,
+                  const struct agl_tracker_key *tk,
+                  const struct agl_path *path, uint64_t now)
+{
+    struct flow_ref refs[AGILIO_MAX_RECIRC + 1];
+    struct bucket *bucket;
+    bool evicts = false;
+    uint32_t way;
+
+    if (!is_current(tk, flows)) {
+        return AGL_LEARNED_NOT;
+    }
+    for (uint32_t i = 0; i < path->n; i++) {
+        refs[i] = ref_to(flows, path->flows[i]);
+        if (flow_of(flows, &refs[i]) != path->flows[i]) {
+            return AGL_LEARNED_NOT;
+        }
+    }
+
+    bucket = bucket_of(t, tk->hash);
+    if (bucket->epoch != tk->epoch) {
+        memset(bucket->tags, 0, sizeof bucket->tags);
+        memset(bucket->places, 0xff, sizeof bucket->places);
+        bucket->epoch = tk->epoch;
+    }
+    way = find_way(t, bucket, tk);
+    if (way == WAYS) {
+        way = find_victim(t, flows, bucket, now, &evicts);
+        if (way == WAYS) {
+            return AGL_LEARNED_NOT;
+        }
+        begin_entry(t, bucket, way, tk);
+    }
+    fill_entry(t, bucket, way, path, refs, now);
+    return evicts ? AGL_LEARNED_EVICTING : AGL_LEARNED;
 }
 
 /* ## ---- ##

@@ -85,15 +85,30 @@ bool agl_tracker_lookup(struct agl_tracker *, const struct agl_flow_table *,
                         const struct agl_tracker_key *tk, uint64_t now,
                         struct agl_path *path);
 
+/* What came of it. */
+enum agl_learned {
+    AGL_LEARNED_NOT,
+    AGL_LEARNED,
+    AGL_LEARNED_EVICTING,       /* A live entry is gone for it. */
+};
+
+/* An entry that was found again keeps its place for so long after each use. */
+#define AGL_TRACKER_HOLD UINT64_C(1000000000)           /* ns. */
+
 /* Remembers that what has the key 'tk' meets the flows of 'path', one at
- * least.  Takes a stale or empty entry of the bucket if there is one, else the
- * one unused for longest; the packet that teaches something new counts in the
- * entry.  Nothing that a lookup could find is learned if the interest changed
+ * least; the packet that teaches something new counts in the entry.  Takes a
+ * stale or empty entry of the bucket if there is one, else, of those that met
+ * no packet but the one that taught them or none for AGL_TRACKER_HOLD, the one
+ * unused for longest.  If there is none of these either, nothing is learned:
+ * so a flood of flows of one packet pushes out nothing but itself.
+ *
+ * Nor is anything learned that a lookup could find if the interest changed
  * since 'tk' was made, or if a flow (which must still exist) is no longer in
- * the table.  Returns true if it pushed out a live entry. */
-bool agl_tracker_learn(struct agl_tracker *, const struct agl_flow_table *,
-                       const struct agl_tracker_key *tk,
-                       const struct agl_path *path, uint64_t now);
+ * the table. */
+enum agl_learned agl_tracker_learn(struct agl_tracker *,
+                                   const struct agl_flow_table *,
+                                   const struct agl_tracker_key *tk,
+                                   const struct agl_path *path, uint64_t now);
 
 /* Walks the live entries: writes up to 'max' of them to 'out', starting at
  * '*cursor' (0 at first), sets '*cursor' to where to go on (0 = end), returns
