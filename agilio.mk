@@ -372,6 +372,7 @@ check_PROGRAMS = \
 	tests/agilio/test-rx \
 	tests/agilio/test-shadow \
 	tests/agilio/test-shape \
+	tests/agilio/test-threads \
 	tests/agilio/test-tracker \
 	tests/agilio/test-translate \
 	tests/agilio/test-tunnel-vs-ovs \
@@ -510,6 +511,10 @@ tests_agilio_test_shadow_LDADD = $(agilio_test_ldadd)
 tests_agilio_test_shape_SOURCES = tests/agilio/test-shape.c
 tests_agilio_test_shape_CPPFLAGS = $(agilio_test_cppflags)
 tests_agilio_test_shape_LDADD = $(agilio_test_ldadd)
+
+tests_agilio_test_threads_SOURCES = tests/agilio/test-threads.c
+tests_agilio_test_threads_CPPFLAGS = $(agilio_test_cppflags)
+tests_agilio_test_threads_LDADD = $(agilio_test_ldadd)
 
 tests_agilio_test_tracker_SOURCES = tests/agilio/test-tracker.c
 tests_agilio_test_tracker_CPPFLAGS = $(agilio_test_cppflags)

@@ -36,7 +36,9 @@
 VLOG_DEFINE_THIS_MODULE(agilio_nicd);
 
 #define IDLE_ROUNDS 64          /* Empty ones before the worker sleeps. */
-#define WORKER_NAP_MS 100       /* It sleeps no longer: the clock must go. */
+#define WORKER_NAP_NS 100000000 /* It sleeps no longer: the clock must go. */
+#define MIN_PAUSE_NS 15625      /* Likewise, with a device that must be asked */
+#define MAX_PAUSE_NS 2000000    /* whether it has something: at first, ever. */
 #define REFRESH_MS 200          /* How often ports are looked at, at least. */
 #define BLOCKED_MS 2            /* Until a full reply ring is tried again. */
 
@@ -139,39 +141,61 @@ pass_on(const struct agl_worker *w)
     }
 }
 
-/* Sleeps until a device, the host or another thread has something. */
-static void
-worker_nap(struct agl_nicd *nicd, struct agl_worker *w)
+/* Fills in what wakes a worker, the first two being its eventfd and the host's
+ * doorbell; returns how many.  '*polled' is set if one of its devices must be
+ * asked, since it tells nothing by itself. */
+static nfds_t
+find_wakers(const struct agl_nicd *nicd, const struct agl_worker *w,
+            struct pollfd fds[AGILIO_MAX_PORTS + 2], bool *polled)
 {
-    struct pollfd fds[AGILIO_MAX_PORTS + 2];
-    int wake_fd = nicd->worker_fds[w->index];
-    uint32_t i;
     nfds_t n = 0;
 
-    fds[n++] = (struct pollfd) { .fd = wake_fd, .events = POLLIN };
-    fds[n++] = (struct pollfd) {
-        .fd = nicd->pf->nic_fds[AGILIO_VECTOR_PACKETS], .events = POLLIN
-    };
-    for (i = 0; i < w->n_ports; i++) {
-        if (w->ports[i].dev) {
-            int fd = w->ports[i].dev->class->fd(w->ports[i].dev);
+    *polled = false;
+    fds[n++].fd = nicd->worker_fds[w->index];
+    fds[n++].fd = nicd->pf->nic_fds[AGILIO_VECTOR_PACKETS];
+    for (uint32_t i = 0; i < w->n_ports; i++) {
+        struct agl_dev *dev = w->ports[i].dev;
+        int fd = dev ? dev->class->fd(dev) : -1;
 
-            if (fd < 0) {
-                return;         /* This device must be polled. */
-            }
-            fds[n++] = (struct pollfd) { .fd = fd, .events = POLLIN };
+        *polled |= dev && fd < 0;
+        if (fd >= 0) {
+            fds[n++].fd = fd;
         }
     }
-    if (agl_worker_sleep(w) && poll(fds, n, WORKER_NAP_MS) > 0) {
-        if (fds[0].revents) {
-            clear_eventfd(wake_fd);
-        }
-        if (fds[1].revents) {
-            agl_function_clear(nicd->pf, AGILIO_VECTOR_PACKETS);
-            pass_on(w);
-        }
+    for (nfds_t i = 0; i < n; i++) {
+        fds[i].events = POLLIN;
+        fds[i].revents = 0;
+    }
+    return n;
+}
+
+/* Sleeps until a device, the host or another thread has something; with a
+ * device that must be polled, '*pause' ns at most, the next time longer.
+ * Returns true if there was something. */
+static bool
+worker_nap(struct agl_nicd *nicd, struct agl_worker *w, long int *pause)
+{
+    struct timespec timeout = { .tv_nsec = WORKER_NAP_NS };
+    struct pollfd fds[AGILIO_MAX_PORTS + 2];
+    bool polled, woken = true;
+    nfds_t n = find_wakers(nicd, w, fds, &polled);
+
+    if (polled) {
+        timeout.tv_nsec = *pause;
+        *pause = MIN(2 * *pause, MAX_PAUSE_NS);
+    }
+    if (agl_worker_sleep(w)) {
+        woken = ppoll(fds, n, &timeout, NULL) > 0;
+    }
+    if (woken && fds[0].revents) {
+        clear_eventfd(fds[0].fd);
+    }
+    if (woken && fds[1].revents) {
+        agl_function_clear(nicd->pf, AGILIO_VECTOR_PACKETS);
+        pass_on(w);
     }
     agl_worker_awake(w);
+    return woken;
 }
 
 static void
@@ -205,15 +229,17 @@ worker_main(void *w_)
 {
     struct agl_worker *w = w_;
     struct agl_nicd *nicd = w->ops->aux;
+    long int pause = MIN_PAUSE_NS;
     int idle = 0;
 
     bind_worker(nicd->settings, w->index);
     while (!agilio_load_acquire(&nicd->exiting)) {
         if (agl_worker_round(w)) {
+            pause = MIN_PAUSE_NS;
             idle = 0;
         } else if (++idle >= IDLE_ROUNDS) {
-            worker_nap(nicd, w);
-            idle = IDLE_ROUNDS / 2;
+            idle = worker_nap(nicd, w, &pause) ? IDLE_ROUNDS / 2
+                                               : IDLE_ROUNDS - 1;
         }
     }
     agl_worker_round(w);        /* Whatever was posted before that. */

@@ -229,7 +229,8 @@ upkeep(struct agl_worker *w)
 }
 
 /* The clock that the host sees is that of the worker which is furthest behind:
- * a worker that hangs stops it.  (Who sleeps wakes every tenth of a second.) */
+ * a worker that hangs stops it.  (Who sleeps wakes all the same, now and
+ * then.) */
 static void
 publish_clock(const struct agl_worker *w)
 {

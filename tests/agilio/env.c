@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* env.c - the environment of the NIC core, for unit tests: memory that can be
- * made to run out, and random numbers that are the same in each run. */
+ * made to run out, and random numbers that are the same in each run; or nearly
+ * so where several threads want some. */
 
 #include "env.h"
 
@@ -26,7 +27,7 @@ agl_env_alloc(size_t size)
     if (posix_memalign(&p, AGILIO_CACHE_LINE, size)) {
         return NULL;
     }
-    env_n_blocks++;
+    __atomic_add_fetch(&env_n_blocks, 1, __ATOMIC_RELAXED);
     return memset(p, 0, size);
 }
 
@@ -34,7 +35,7 @@ void
 agl_env_free(void *p)
 {
     if (p) {
-        env_n_blocks--;
+        __atomic_sub_fetch(&env_n_blocks, 1, __ATOMIC_RELAXED);
     }
     free(p);
 }
@@ -43,9 +44,9 @@ agl_env_free(void *p)
 uint64_t
 agl_env_random(void)
 {
-    uint64_t r = env_random;
+    uint64_t r = agilio_load_relaxed(&env_random);
 
-    env_random = r * UINT64_C(6364136223846793005)
-                 + UINT64_C(1442695040888963407);
+    agilio_store_relaxed(&env_random, r * UINT64_C(6364136223846793005)
+                                      + UINT64_C(1442695040888963407));
     return r;
 }

@@ -3,6 +3,7 @@
 
 #include "inproc-nic.h"
 
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -181,8 +182,11 @@ ops_kick_control(void *n)
 static void
 ops_wait_worker(void *n, struct agl_worker *w)
 {
-    (void) n;
-    agl_worker_round(w);
+    if (((struct inproc *) n)->threads) {
+        sched_yield();
+    } else {
+        agl_worker_round(w);
+    }
 }
 
 /* ## --- ##
@@ -232,6 +236,7 @@ inproc_start(struct inproc *n, const struct agl_geometry *geometry,
     n->session = 0;
     n->n_devs = n_devs;
     n->n_wakes = 0;
+    n->threads = false;
     memset(n->n_kicks, 0, sizeof n->n_kicks);
     agl_region_init(&n->region, geometry, base, n->qps, 1);
     must(!agl_nic_create(&n->nic, &n->ops, &n->region, n_packets, n_tracker),
@@ -246,7 +251,7 @@ static void
 go_round(struct inproc *n)
 {
     for (uint32_t i = 0; i < n->nic->team.n; i++) {
-        agl_worker_round(n->nic->team.workers[i]);
+        ops_wait_worker(n, n->nic->team.workers[i]);
     }
 }
 
@@ -402,16 +407,15 @@ reply_error(const struct agilio_msg *msg, struct agilio_reader *r)
     return error > 0 && r->end > r->p ? error : -1;     /* With a reason. */
 }
 
-int
-inproc_ask(struct inproc *n, enum agilio_msg_type type, const void *body,
-           size_t len, void *out)
+/* Takes messages off the ring until the reply to our request: its error, -1 if
+ * it is not there. */
+static int
+take_reply(struct inproc *n, void *out)
 {
     uint8_t buf[AGILIO_MAX_MSG];
     struct agilio_reader r;
     struct agilio_msg msg;
 
-    must(inproc_tell(n, type, body, len), "a request finds no room");
-    inproc_settle(n);
     while (agilio_msg_receive(&n->reply, buf, &msg, &r)) {
         if (!(agilio_from_le16(msg.flags) & AGILIO_MSG_F_EVENT)) {
             int error = reply_error(&msg, &r);
@@ -423,6 +427,20 @@ inproc_ask(struct inproc *n, enum agilio_msg_type type, const void *body,
         }
     }
     return -1;
+}
+
+int
+inproc_ask(struct inproc *n, enum agilio_msg_type type, const void *body,
+           size_t len, void *out)
+{
+    int error;
+
+    must(inproc_tell(n, type, body, len), "a request finds no room");
+    do {
+        inproc_settle(n);
+        error = take_reply(n, out);
+    } while (error < 0 && n->threads);
+    return error;
 }
 
 size_t

@@ -58,6 +58,8 @@ struct inproc {
     uint64_t clock;             /* The NIC's; the test moves it. */
     uint32_t n_kicks[AGILIO_N_VECTORS]; /* Doorbells of the host, rung. */
     uint32_t n_wakes;           /* How often workers were woken. */
+    bool threads;               /* Workers run in threads of the test's: none
+                                 * of these functions makes their rounds. */
 
     uint32_t n_devs;            /* Port "pI" is device I. */
     uint32_t ids[INPROC_MAX_DEVS];

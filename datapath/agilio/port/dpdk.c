@@ -11,8 +11,8 @@
  * copied.  A packet of the worker's pool, from another driver or a copy that a
  * flow made, is copied into an mbuf of this port.
  *
- * Rx and tx are polled: the worker never sleeps with such a port.  One queue
- * each way.  Checksums and tags are the packets', as on a wire; the device is
+ * Rx and tx are polled; when idle, two milliseconds apart at most.  One queue each
+ * way.  Checksums and tags are the packets', as on a wire; the device is
  * asked for no offloads.
  *
  * Threads: rx and tx are the worker's, which registers with DPDK for a cache
