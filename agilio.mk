@@ -579,9 +579,11 @@ tests_bench_bench_core_SOURCES = \
 	datapath/agilio/nicd-env.c \
 	tests/bench/bench-core.c \
 	tests/bench/bench.h \
+	tests/bench/fill.c \
 	tests/bench/load.c \
 	tests/bench/rounds.c \
-	tests/bench/stages.c
+	tests/bench/stages.c \
+	tests/bench/team.c
 tests_bench_bench_core_CPPFLAGS = \
 	$(agilio_test_cppflags) -I $(top_srcdir)/tests/bench
 tests_bench_bench_core_LDADD = $(agilio_test_ldadd)

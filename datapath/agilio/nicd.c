@@ -37,8 +37,8 @@ VLOG_DEFINE_THIS_MODULE(agilio_nicd);
 
 #define IDLE_ROUNDS 64          /* Empty ones before the worker sleeps. */
 #define WORKER_NAP_NS 100000000 /* It sleeps no longer: the clock must go. */
-#define MIN_PAUSE_NS 15625      /* Likewise, with a device that must be asked */
-#define MAX_PAUSE_NS 2000000    /* whether it has something: at first, ever. */
+#define MIN_PAUSE_NS 15625      /* Nor so long, with a device that must be */
+#define MAX_PAUSE_NS 4000000    /* asked whether it has something. */
 #define REFRESH_MS 200          /* How often ports are looked at, at least. */
 #define BLOCKED_MS 2            /* Until a full reply ring is tried again. */
 

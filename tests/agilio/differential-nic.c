@@ -24,6 +24,7 @@
 
 BUILD_ASSERT_DECL(DIFF_MANY == INPROC_QUEUE);
 
+#define N_WORKERS 2
 #define N_PACKETS 256
 #define N_TRACKER 256           /* Few: entries shall be pushed out, too. */
 
@@ -59,7 +60,7 @@ diff_nic_start(void)
         .max_masks = DIFF_MAX_FLOWS,
         .max_meters = DIFF_N_METERS + 1,
         .max_bonds = DIFF_N_BONDS + 1,
-        .n_workers = 1,
+        .n_workers = N_WORKERS,
         .control_granules = 256,
         .packet_granules = 65536,
     };
@@ -116,18 +117,28 @@ diff_nic_lookup(odp_port_t port, void *aux OVS_UNUSED)
     return ref;
 }
 
+/* What worker 'w' counted of the flow. */
+static const struct agilio_flow_stats *
+stats_of(const struct diff_flow *flow, uint32_t w)
+{
+    return &nic.region.flows[w * DIFF_MAX_FLOWS + flow->id];
+}
+
 /* Takes a flow off the NIC, and what it counted into the flow. */
 static void
 take_off(struct diff_flow *flow)
 {
-    const struct agilio_flow_stats *s = &nic.region.flows[flow->id];
     struct diff_stats *past = &flow->past;
 
     CHECK(!inproc_del_flow(&nic, flow->id));
-    past->n_packets += agilio_from_le64(s->packets);
-    past->n_bytes += agilio_from_le64(s->bytes);
-    past->used = MAX(past->used, agilio_from_le64(s->used) / 1000000);
-    past->tcp_flags |= agilio_from_le16(s->tcp_flags);
+    for (uint32_t w = 0; w < N_WORKERS; w++) {
+        const struct agilio_flow_stats *s = stats_of(flow, w);
+
+        past->n_packets += agilio_from_le64(s->packets);
+        past->n_bytes += agilio_from_le64(s->bytes);
+        past->used = MAX(past->used, agilio_from_le64(s->used) / 1000000);
+        past->tcp_flags |= agilio_from_le16(s->tcp_flags);
+    }
 }
 
 /* A flow that the NIC refuses is not there, as in ovs-vswitchd. */
@@ -162,7 +173,12 @@ diff_nic_put(struct diff_flow *flow)
 uint64_t
 diff_nic_n_packets(const struct diff_flow *flow)
 {
-    return agilio_from_le64(nic.region.flows[flow->id].packets);
+    uint64_t n = 0;
+
+    for (uint32_t w = 0; w < N_WORKERS; w++) {
+        n += agilio_from_le64(stats_of(flow, w)->packets);
+    }
+    return n;
 }
 
 void
@@ -278,24 +294,36 @@ collect(struct diff_fate *fate)
     }
 }
 
+static void
+go_round(void)
+{
+    for (uint32_t w = 0; w < N_WORKERS; w++) {
+        agl_worker_round(nic.nic->team.workers[w]);
+    }
+}
+
 uint32_t
 diff_nic_receive(uint32_t port, const struct diff_frame *frame,
                  struct diff_fate *fate, const struct diff_given **givenp)
 {
     static struct diff_given given[DIFF_MAX_GIVEN];
-    const struct agl_pool *pool = &nic.nic->team.workers[0]->pool;
 
     collect(fate);
     fate->n = fate->n_bytes = 0;
     fate->full = false;
     nic.clock = diff_now * 1000;
     CHECK(inproc_inject(&nic, port, frame->bytes, frame->len));
-    agl_worker_round(nic.nic->team.workers[0]);
+    go_round();                 /* One receives, another sends, */
+    go_round();                 /* and gives the buffer back. */
     collect(fate);
     *givenp = given;
 
     /* Nothing is lost. */
     CHECK(!nic.devs[port].n_rx);
-    CHECK(pool->n_free == pool->n && !pool->n_reserved);
+    for (uint32_t w = 0; w < N_WORKERS; w++) {
+        const struct agl_pool *pool = &nic.nic->team.workers[w]->pool;
+
+        CHECK(pool->n_free == pool->n && !pool->n_reserved);
+    }
     return host_receive(port, frame, fate, given);
 }

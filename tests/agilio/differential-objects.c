@@ -239,8 +239,9 @@ set_bond(size_t i)
 static bool
 judge_bond(size_t i)
 {
+    const struct agl_region *region = diff_nic_region();
     const struct agilio_bond_stats *nic
-        = &diff_nic_region()->bonds[agilio_slot(bonds[i].nic_id)];
+        = &region->bonds[agilio_slot(bonds[i].nic_id)];
     uint64_t bytes[DIFF_N_JUDGED][AGILIO_BOND_BUCKETS];
 
     memset(bytes, 0, sizeof bytes);
@@ -248,8 +249,12 @@ judge_bond(size_t i)
         CHECK(!dpif_bond_stats_get(diff_dpif(side), i + 1, bytes[side]));
     }
     for (size_t j = 0; j < AGILIO_BOND_BUCKETS; j++) {
-        uint64_t ours = agilio_from_le64(nic->buckets[j].bytes);
+        uint64_t ours = 0;
 
+        for (uint32_t w = 0; w < region->geometry.n_workers; w++) {
+            ours += agilio_from_le64(
+                nic[w * region->geometry.max_bonds].buckets[j].bytes);
+        }
         if (bytes[DIFF_STOCK][j] != bytes[DIFF_HOST][j] + ours) {
             printf("  bond %"PRIuSIZE", bucket %"PRIuSIZE": stock %"PRIu64
                    ", ours %"PRIu64" + %"PRIu64"\n", i + 1, j,

@@ -100,4 +100,14 @@ void bench_new_flows(uint32_t n_flows, uint32_t n);
 void bench_rounds(uint32_t n_flows, uint32_t n_masks, enum bench_policy,
                   uint32_t n);
 
+/* ## fill.c, team.c ## */
+
+/* What entries of full tables take. */
+void bench_fill(void);
+/* What is left of a port's rate while another one floods, of 'n' bursts. */
+void bench_flood(uint32_t n);
+/* What two workers do, in times of what one does; for so long as 'n' bursts
+ * take. */
+void bench_workers(uint32_t n);
+
 #endif /* bench.h */

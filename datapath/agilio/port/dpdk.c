@@ -11,9 +11,9 @@
  * copied.  A packet of the worker's pool, from another driver or a copy that a
  * flow made, is copied into an mbuf of this port.
  *
- * Rx and tx are polled; when idle, two milliseconds apart at most.  One queue each
- * way.  Checksums and tags are the packets', as on a wire; the device is
- * asked for no offloads.
+ * Rx and tx are polled; by a worker that is idle, less and less often.  One
+ * queue each way.  Checksums and tags are the packets', as on a wire; the
+ * device is asked for no offloads.
  *
  * Threads: rx and tx are the worker's, which registers with DPDK for a cache
  * of its own; 'lost' is counted by the control thread for the worker.

@@ -68,9 +68,9 @@ struct agl_dev_class {
                    void (*emit)(void *aux, struct agl_pkt *), void *aux);
 
     /* A descriptor that is readable (level-triggered) when rx has something,
-     * or -1 if the device must be polled (an idle worker asks it once in two
-     * milliseconds).  Ask rx until it returns 0 before a wait: what a driver
-     * holds back because of 'max' does not show here. */
+     * or -1 if the device must be polled (which an idle worker does once in
+     * four milliseconds).  Ask rx until it returns 0 before a wait: what a
+     * driver holds back because of 'max' does not show here. */
     int (*fd)(const struct agl_dev *);
 
     void (*status)(struct agl_dev *, struct agl_dev_status *);
