@@ -25,7 +25,7 @@
 BUILD_ASSERT_DECL(DIFF_MANY == INPROC_QUEUE);
 
 #define N_WORKERS 2
-#define N_PACKETS 256
+#define N_PACKETS 1024
 #define N_TRACKER 256           /* Few: entries shall be pushed out, too. */
 
 static struct inproc nic;
