@@ -62,6 +62,8 @@ lib_libopenvswitch_la_SOURCES += \
 	lib/agilio-table.h \
 	lib/agilio-tally.c \
 	lib/agilio-tally.h \
+	lib/agilio-trace.c \
+	lib/agilio-trace.h \
 	lib/agilio-tracker.c \
 	lib/agilio-translate.h \
 	lib/agilio-tunnel.c \
@@ -74,6 +76,9 @@ lib_libopenvswitch_la_SOURCES += \
 	lib/netdev-agilio.c \
 	lib/netdev-agilio.h \
 	lib/netdev-offload-agilio.c
+
+# The host: part of libofproto.
+ofproto_libofproto_la_SOURCES += ofproto/agilio-trace.c
 
 # The NIC's core, which build-aux/check-quick also builds freestanding.  It is
 # given no path to lib/, and no config.h.
@@ -137,6 +142,8 @@ agilio_core_sources = \
 	datapath/agilio/table/mask.h \
 	datapath/agilio/table/tracker.c \
 	datapath/agilio/table/tracker.h \
+	datapath/agilio/trace.c \
+	datapath/agilio/trace.h \
 	datapath/agilio/worker.c
 agilio_core_cppflags = \
 	-I $(top_srcdir)/include \
@@ -244,25 +251,21 @@ completion_SCRIPTS += utilities/agilio-bashcomp.bash
 dist_pkgdata_DATA += utilities/agilio-grafana.json
 bin_SCRIPTS += \
 	utilities/agilio-exporter \
-	utilities/agilio-top \
-	utilities/agilio-trace
+	utilities/agilio-top
 dist_man_MANS += \
 	utilities/agilio-ctl.8 \
 	utilities/agilio-exporter.8 \
-	utilities/agilio-top.8 \
-	utilities/agilio-trace.8
+	utilities/agilio-top.8
 FLAKE8_PYFILES += \
 	utilities/agilio-exporter \
-	utilities/agilio-top \
-	utilities/agilio-trace
+	utilities/agilio-top
 EXTRA_DIST += \
 	utilities/agilio-bashcomp.bash \
 	utilities/agilio-exporter \
 	utilities/agilio-nic.default \
 	utilities/agilio-nicd.init \
 	utilities/agilio-nicd.service \
-	utilities/agilio-top \
-	utilities/agilio-trace
+	utilities/agilio-top
 
 # Tests.  Each unit test is a program, which tests/agilio-unit.at runs.
 TESTSUITE_AT += \
@@ -373,6 +376,7 @@ check_PROGRAMS = \
 	tests/agilio/test-shadow \
 	tests/agilio/test-shape \
 	tests/agilio/test-threads \
+	tests/agilio/test-trace \
 	tests/agilio/test-tracker \
 	tests/agilio/test-translate \
 	tests/agilio/test-tunnel-vs-ovs \
@@ -515,6 +519,9 @@ tests_agilio_test_shape_LDADD = $(agilio_test_ldadd)
 tests_agilio_test_threads_SOURCES = tests/agilio/test-threads.c
 tests_agilio_test_threads_CPPFLAGS = $(agilio_test_cppflags)
 tests_agilio_test_threads_LDADD = $(agilio_test_ldadd)
+tests_agilio_test_trace_SOURCES = tests/agilio/test-trace.c
+tests_agilio_test_trace_CPPFLAGS = $(agilio_test_cppflags)
+tests_agilio_test_trace_LDADD = $(agilio_test_ldadd)
 
 tests_agilio_test_tracker_SOURCES = tests/agilio/test-tracker.c
 tests_agilio_test_tracker_CPPFLAGS = $(agilio_test_cppflags)

@@ -40,6 +40,9 @@ void agilio_wait(void);
  * keeps its flows and carries on.  Main thread. */
 void agilio_exit(bool cleanup);
 
+/* vswitchd/bridge.c: registers agilio/trace (ofproto/agilio-trace.c). */
+void agilio_trace_init(void);
+
 /* lib/dpif-netdev.c, in the thread that polls 'rxq', which is of datapath port
  * 'port_no': true if 'batch', which was just received from it, holds packets
  * to be resumed in mid-pipeline.  Their metadata is then complete, with one

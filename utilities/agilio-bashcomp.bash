@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# Completes the options of agilio-ctl, agilio-exporter, agilio-tcpdump,
-# agilio-top and agilio-trace in bash.  The commands "agilio/..." and "nic/..." of
+# Completes the options of agilio-ctl, agilio-exporter, agilio-tcpdump and
+# agilio-top in bash.  The commands "agilio/..." and "nic/..." of
 # ovs-appctl are completed by ovs-appctl's own completion, which asks the
 # daemons for them.
 
@@ -15,15 +15,9 @@ _agilio() {
         words='--count= --direction= --snaplen= --write= --socket= --help'
         words="$words $(ovs-appctl --timeout=1 -t agilio-nicd nic/show \
             2>/dev/null | sed -n 's/^  port \(.*\): id.*/\1/p')" ;;
-    agilio-trace)
-        words='--target= --help'
-        if [ "$COMP_CWORD" -eq 1 ]; then
-            words="$words $(ovs-vsctl --timeout=1 list-br 2>/dev/null)"
-        fi ;;
     esac
     COMPREPLY=($(compgen -W "$words" -- "$word"))
     [[ ${COMPREPLY[0]-} != *= ]] || compopt -o nospace
 }
 
-complete -F _agilio agilio-ctl agilio-exporter agilio-tcpdump agilio-top \
-    agilio-trace
+complete -F _agilio agilio-ctl agilio-exporter agilio-tcpdump agilio-top

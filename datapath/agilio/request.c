@@ -14,6 +14,7 @@
 
 #include "action/bond.h"
 #include "action/meter.h"
+#include "trace.h"
 
 static int
 refuse(struct agl_request *r, int error, const char *reason)
@@ -375,6 +376,30 @@ handle_bond_del(struct agl_nic *nic, struct agl_request *r,
 
     agl_team_call(&nic->team, apply_bond_del, &d);
     return d.done ? 0 : refuse(r, AGILIO_E_NOENT, "no such bond");
+}
+
+static int
+handle_trace(struct agl_nic *nic, struct agl_request *r,
+             struct agilio_reader *body)
+{
+    uint32_t id = agilio_get_u32(body);
+    uint32_t pass = agilio_get_u32(body);
+    uint32_t slot = agilio_port_slot(id);
+    uint32_t len = (uint32_t) (body->end - body->p);
+
+    if (body->bad) {
+        return 0;
+    }
+    if (id == AGILIO_PORT_NONE || slot >= nic->region->geometry.n_ports
+        || nic->ports[slot].id != id) {
+        return refuse(r, AGILIO_E_NOENT, "no such port");
+    }
+    r->body = agl_env_alloc(AGL_TRACE_MAX);
+    if (!r->body) {
+        return refuse(r, AGILIO_E_NOBUFS, "no memory");
+    }
+    return agl_trace(nic, id, agilio_get_bytes(body, len), len, pass,
+                     r->body, &r->body_len, &r->reason);
 }
 
 /* ## -------- ##

@@ -60,7 +60,11 @@
     /* struct agilio_bond_set -> nothing. */                                 \
     MSG(BOND_SET, bond_set)                                                  \
     /* id:32 -> nothing.  Error ENOENT if there is no such bond. */          \
-    MSG(BOND_DEL, bond_del)
+    MSG(BOND_DEL, bond_del)                                                  \
+    /* port:32 pass:32, frame -> struct agilio_trace, program.  What would   \
+     * become of a frame that the port received; nothing is done to it.      \
+     * Error ENOENT if there is no such pass. */                             \
+    MSG(TRACE, trace)
 
 enum agilio_msg_type {
     AGILIO_MSG_NONE,
@@ -157,6 +161,34 @@ struct agilio_tracker_entry {
     struct agilio_key key;
 };
 AGILIO_ASSERT_SIZE(struct agilio_tracker_entry, 24 + AGILIO_KEY_WORDS * 8);
+
+/* TRACE: how a pass of the frame through the NIC, the first one being 0, would
+ * end. */
+enum agilio_trace_level {
+    AGILIO_TRACE_MISS,          /* Nobody knows its flow. */
+    AGILIO_TRACE_L1,            /* The tracker does, also that of later
+                                 * passes. */
+    AGILIO_TRACE_L2,            /* The mask tables do. */
+};
+
+enum agilio_trace_fate {
+    AGILIO_TRACE_RUN,           /* The program says. */
+    AGILIO_TRACE_DROP,
+    AGILIO_TRACE_TO_HOST,
+};
+
+struct agilio_trace {
+    agilio_le32 level;          /* enum agilio_trace_level. */
+    agilio_le32 n_passes;       /* That are known; 0 for AGILIO_TRACE_MISS. */
+    agilio_le32 flow_id;        /* That of this pass; what follows is its. */
+    agilio_le32 fate;           /* enum agilio_trace_fate. */
+    agilio_le32 reason;         /* enum agilio_fallback, of AGILIO_TRACE_MISS
+                                 * and AGILIO_TRACE_TO_HOST. */
+    agilio_le32 program_len;
+    struct agilio_key packet;   /* The frame, as parsed in its first pass. */
+    struct agilio_key key, mask;
+};
+AGILIO_ASSERT_SIZE(struct agilio_trace, 24 + 3 * AGILIO_KEY_WORDS * 8);
 
 /* ## -------- ##
  * ## Writing. ##

@@ -654,7 +654,8 @@ test_messages(void)
         N(MSG_METER_DEL, 11),
         N(MSG_BOND_SET, 12),
         N(MSG_BOND_DEL, 13),
-        N(N_MSGS, 14),
+        N(MSG_TRACE, 14),
+        N(N_MSGS, 15),
     };
 
     check_enum(messages, AGILIO_ARRAY_SIZE(messages));

@@ -50,6 +50,7 @@ static const struct shape shapes[] = {
     { AGILIO_MSG_BOND_SET, AGILIO_MSG_F_REPLY, "", 16 },
     { AGILIO_MSG_BOND_DEL, 0, "4", 16 + 4 },
     { AGILIO_MSG_BOND_DEL, AGILIO_MSG_F_REPLY, "", 16 },
+    { AGILIO_MSG_TRACE, 0, "44", 16 + 8 },
 };
 
 /* The piece number 'i' of a body, of 'n' bytes. */

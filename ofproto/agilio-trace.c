@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* "ovs-appctl agilio/trace": what becomes of a packet, in Open vSwitch and on
+ * the NIC, side by side.
+ *
+ * Open vSwitch's part is that of ofproto/trace.  The NIC is asked of the same
+ * packet, as if the port had received it; nothing is sent.  Registered by
+ * bridge_init(), runs in the main thread. */
+
+#include <config.h>
+
+#include "agilio-hooks.h"
+#include "agilio-trace.h"
+#include "dp-packet.h"
+#include "flow.h"
+#include "netdev-agilio.h"
+#include "ofproto/ofproto-dpif.h"
+#include "ofproto/ofproto-dpif-trace.h"
+#include "openvswitch/dynamic-string.h"
+#include "openvswitch/ofp-flow.h"
+#include "openvswitch/ofp-port.h"
+#include "packets.h"
+#include "unixctl.h"
+#include "util.h"
+
+#include "agilio/abi.h"
+
+/* Reads FLOW, and FRAME unless NULL, or makes a packet of FLOW.  Returns NULL
+ * and '*packet', or what is wrong (malloc'd). */
+static char *
+parse(struct ofproto_dpif *ofproto, const char *flow_s, const char *frame,
+      struct flow *flow, struct dp_packet **packet)
+{
+    struct ofputil_port_map map = OFPUTIL_PORT_MAP_INITIALIZER(&map);
+    const char *problem;
+    char *error;
+
+    ofproto_append_ports_to_map(&map, ofproto->up.ports);
+    error = parse_ofp_exact_flow(flow, NULL,
+                                 ofproto_get_tun_tab(&ofproto->up), flow_s,
+                                 &map);
+    ofputil_port_map_destroy(&map);
+    if (error) {
+        return error;
+    }
+    if (!frame) {
+        *packet = dp_packet_new(0);
+        flow_compose(*packet, flow, NULL, 64);
+        return NULL;
+    }
+    problem = eth_from_hex(frame, packet);
+    if (problem) {
+        return xasprintf("FRAME: %s", problem);
+    }
+    pkt_metadata_from_flow(&(*packet)->md, flow);
+    flow_extract(*packet, flow);
+    return NULL;
+}
+
+static void
+trace_nic(struct ds *ds, const struct ofproto_dpif *ofproto,
+          const struct flow *flow, struct dp_packet *packet)
+{
+    const struct ofport *port = ofproto_get_port(&ofproto->up,
+                                                 flow->in_port.ofp_port);
+
+    ds_chomp(ds, '\n');
+    ds_put_cstr(ds, "\n\n== NIC\n");
+    if (!port || !netdev_is_agilio(port->netdev)) {
+        ds_put_cstr(ds, "verdict: the host's (what this port receives does "
+                    "not come by the NIC)\n");
+        return;
+    }
+    if (netdev_agilio_port_id(port->netdev) == AGILIO_PORT_NONE) {
+        ds_put_cstr(ds, "verdict: none (the NIC has no such port)\n");
+        return;
+    }
+    agilio_trace_nic(ds, netdev_agilio_port_id(port->netdev),
+                     dp_packet_data(packet), dp_packet_size(packet));
+}
+
+static void
+agilio_trace_command(struct unixctl_conn *conn, int argc, const char *argv[],
+                     void *aux OVS_UNUSED)
+{
+    struct ofproto_dpif *ofproto = ofproto_dpif_lookup_by_name(argv[1]);
+    struct ovs_list ct_states = OVS_LIST_INITIALIZER(&ct_states);
+    struct ds ds = DS_EMPTY_INITIALIZER;
+    struct dp_packet *packet = NULL;
+    struct flow flow;
+    char *error;
+
+    if (!ofproto) {
+        unixctl_command_reply_error(conn, "BRIDGE: no such bridge");
+        return;
+    }
+    error = parse(ofproto, argv[2], argc > 3 ? argv[3] : NULL, &flow,
+                  &packet);
+    if (error) {
+        unixctl_command_reply_error(conn, error);
+        free(error);
+    } else {
+        ds_put_cstr(&ds, "== Open vSwitch\n");
+        ofproto_trace(ofproto, &flow, packet, NULL, 0, &ct_states, &ds,
+                      false);
+        trace_nic(&ds, ofproto, &flow, packet);
+        unixctl_command_reply(conn, ds_cstr(&ds));
+    }
+    dp_packet_delete(packet);
+    ds_destroy(&ds);
+}
+
+void
+agilio_trace_init(void)
+{
+    unixctl_command_register("agilio/trace", "BRIDGE FLOW [FRAME]", 2, 3,
+                             agilio_trace_command, NULL);
+}
