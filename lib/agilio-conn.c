@@ -210,6 +210,9 @@ map_region(struct agilio_conn *c)
 
     if (!error) {
         c->map->generation = ++c->generation;
+        c->map->first_clock = agilio_from_le64(
+            agilio_load_relaxed(&c->map->region->clock));
+        c->map->first_msec = agilio_now_ms();
         c->map->packets_fd = *host_fd;
         c->map->nic_packets_fd = *nic_fd;
         *host_fd = *nic_fd = -1;

@@ -13,6 +13,9 @@
 
 #include "agilio.h"
 
+#include <stdlib.h>
+
+#include "agilio-ctl.h"
 #include "agilio-hooks.h"
 #include "agilio-nic.h"
 #include "agilio-residency.h"
@@ -27,6 +30,7 @@
 #include "util.h"
 
 #define ALIVE_MSEC 1000         /* A NIC's heart beats several times. */
+#define CLOCK_MSEC 900          /* A clock may be off by so much, and 1 %. */
 #define FULL_PERCENT 90         /* The flow table is nearly full. */
 #define BACKED_UP_PERCENT 75    /* A ring is. */
 
@@ -143,6 +147,23 @@ check_threads(struct report *report, const struct agilio_region *region)
     say(report, ticks ? PASS : FAIL, "a worker hangs, and so do its ports: "
         "restart the NIC (agilio-ctl restart)",
         "workers responsive, clock advances");
+}
+
+/* Ages of flows and rates of meters are by the NIC's clock, which is to go as
+ * fast as ours since we attached. */
+static void
+check_clock(struct report *report, const struct agilio_map *map)
+{
+    uint64_t clock = agilio_from_le64(agilio_load_relaxed(
+        &map->region->clock));
+    long long int ours = agilio_now_ms() - map->first_msec;
+    long long int its = (int64_t) (clock - map->first_clock) / 1000000;
+    long long int off = llabs(its - ours);
+
+    say(report, off > CLOCK_MSEC + ours / 100 ? FAIL : PASS,
+        "flows end too early or too late: restart the NIC (agilio-ctl "
+        "restart)", "clock keeps time (%lld ms off in %lld s)", off,
+        ours / 1000);
 }
 
 static void
@@ -279,6 +300,7 @@ examine(struct report *report)
             "flow table taken over");
         check_control(report);
         check_threads(report, map->region);
+        check_clock(report, map);
         check_ports(report, map);
         check_rings(report, map);
         check_fallback(report, map);

@@ -40,6 +40,8 @@ struct agilio_map {
     const struct agilio_bond_stats *bonds;      /* [n_workers][max_bonds] */
     struct agilio_qp *qps;      /* [n_qps], a private copy. */
     struct agilio_ring_place control[2];        /* Likewise. */
+    uint64_t first_clock;       /* What the NIC's clock showed... */
+    long long int first_msec;   /* ...when we attached, by our own. */
     int packets_fd;             /* Eventfd that the NIC rings for packets. */
     int nic_packets_fd;         /* Eventfd that we ring. */
 };
