@@ -191,6 +191,15 @@ put_process(struct metrics *m)
                "User and system CPU time spent in seconds.");
     ds_put_format(&m->ds, "process_cpu_seconds_total %lld.%06ld\n",
                   (long long int) cpu.tv_sec, cpu.tv_nsec / 1000);
+    put_family(m, "agilio_worker_cpu_seconds_total",
+               "CPU time of each worker thread.");
+    for (uint32_t i = 0; i < m->nicd->n_worker_clocks; i++) {
+        if (!clock_gettime(m->nicd->worker_clocks[i], &cpu)) {
+            ds_put_format(&m->ds, "agilio_worker_cpu_seconds_total"
+                          "{worker=\"%"PRIu32"\"} %lld.%06ld\n", i,
+                          (long long int) cpu.tv_sec, cpu.tv_nsec / 1000);
+        }
+    }
     put_gauge(m, "agilio_host_attached", "Whether a host is attached.",
               agl_function_attached(m->nicd->pf));
     put_family(m, "agilio_uptime_seconds", "Time since the NIC started.");

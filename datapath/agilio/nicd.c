@@ -254,6 +254,9 @@ nicd_start_workers(struct agl_nicd *nicd, pthread_t threads[])
     for (uint32_t i = 0; i < team->n; i++) {
         threads[i] = ovs_thread_create("worker", worker_main,
                                        team->workers[i]);
+        if (!pthread_getcpuclockid(threads[i], &nicd->worker_clocks[i])) {
+            nicd->n_worker_clocks = i + 1;
+        }
     }
 }
 

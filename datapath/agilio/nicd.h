@@ -4,6 +4,8 @@
 #ifndef AGL_NICD_H
 #define AGL_NICD_H 1
 
+#include <time.h>
+
 #include "nic.h"
 #include "svec.h"
 
@@ -23,6 +25,8 @@ struct agl_nicd {
     bool control_asleep;
     bool exiting;
     uint64_t started;           /* CLOCK_MONOTONIC, ns. */
+    uint32_t n_worker_clocks;   /* For the CPU time that each has had. */
+    clockid_t worker_clocks[AGL_MAX_WORKERS];
 };
 
 /* What the command line says. */

@@ -9,8 +9,8 @@
 /* A struct agilio_trace and a program. */
 #define AGL_TRACE_MAX (sizeof(struct agilio_trace) + AGILIO_MAX_PROGRAM)
 
-/* Asks the port's worker, and waits for it, what pass 'pass' of the 'len' bytes
- * of 'frame' would meet if 'port' received them.  Nothing is sent, and nothing
+/* Asks the port's worker, and waits for it, what pass 'pass' of the 'len'
+ * bytes of 'frame' would meet if 'port' received them.  Nothing is sent, and nothing
  * counted, but that the tracker's entry was used.  Returns 0 and writes
  * '*reply_len' bytes, AGL_TRACE_MAX at most, to 'reply'; or an enum
  * agilio_error and '*reason'.  Control thread. */
