@@ -262,6 +262,7 @@ FLAKE8_PYFILES += \
 EXTRA_DIST += \
 	utilities/agilio-bashcomp.bash \
 	utilities/agilio-exporter \
+	utilities/agilio-exporter.service \
 	utilities/agilio-nic.default \
 	utilities/agilio-nicd.init \
 	utilities/agilio-nicd.service \
