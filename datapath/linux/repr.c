@@ -8,7 +8,7 @@
  * all packets, whoever carried them.
  *
  * A virtual function's only port has an ordinary network card, "eth%d": the
- * NIC's host decides on its link, MAC address and largest MTU.
+ * NIC's host decides on its link and largest MTU, and proposes its MAC address.
  *
  * The watch makes and removes representors, with rtnl; NAPI (rx.c) finds them by
  * RCU.
@@ -65,7 +65,7 @@ static int port_set(struct agk_repr *r, u32 what, bool up, u32 mtu,
 	u8 body[22];
 
 	if (!agk_is_pf(r->nic))
-		return what == AGILIO_PORT_SET_MAC ? -EOPNOTSUPP : 0;
+		return 0;		/* Of the guest's end only. */
 	w = (struct agilio_writer) { body, body + sizeof(body), false };
 	agilio_put_u32(&w, r->port);
 	agilio_put_u32(&w, what);

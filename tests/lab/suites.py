@@ -161,6 +161,8 @@ def start_kernel(k):
 SUITES = {
     'agilio': (('system-agilio', start_devices),
                ('system-userspace', start_devices)),
+    'kernel': (('system-agilio-kmod', start_kernel),
+               ('system-kmod', start_stock_kernel)),
 }
 
 

@@ -17,7 +17,10 @@ def start_guest(k, name, address):
     guest = k.start_vm(name=name, nic=socket, memory=512)
     guest.run('modprobe agilio')
     lab.wait_until('a network card', lambda: 'eth0' in guest.run('ip link'))
-    guest.run('ip link set eth0 up; ip addr add %s dev eth0' % address)
+    # The address is the guest's to choose.
+    guest.run('ip link set eth0 address 02:00:00:00:07:%s; '
+              'ip link set eth0 up; ip addr add %s dev eth0'
+              % (name[-1:].zfill(2), address))
     return guest
 
 

@@ -69,7 +69,7 @@ class Vm:
         self._read_line(120)                    # It is up.
 
     def _connect(self, path):
-        for _ in range(100):
+        for _ in range(600):
             if self._qemu.poll() is not None:
                 break
             s = socket.socket(socket.AF_UNIX)
