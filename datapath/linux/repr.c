@@ -167,6 +167,17 @@ static void get_drvinfo(struct net_device *dev, struct ethtool_drvinfo *info)
 		sizeof(info->bus_info));
 }
 
+/* No wire to ask; bonding wants a speed, and full duplex for LACP. */
+static int get_link_ksettings(struct net_device *dev,
+			      struct ethtool_link_ksettings *settings)
+{
+	settings->base.speed = SPEED_10000;
+	settings->base.duplex = DUPLEX_FULL;
+	settings->base.port = PORT_OTHER;
+	settings->base.autoneg = AUTONEG_DISABLE;
+	return 0;
+}
+
 /* The driver's counters, then the NIC's: those of all ports. */
 static const char counter_names[][ETH_GSTRING_LEN] = {
 #define AGK_COUNTER(NAME, HELP) #NAME,
@@ -211,6 +222,7 @@ static const struct ethtool_ops ethtool_ops = {
 	.get_strings = get_strings,
 	.get_ethtool_stats = get_ethtool_stats,
 	.get_link = ethtool_op_get_link,
+	.get_link_ksettings = get_link_ksettings,
 };
 
 struct agk_repr *agk_repr_of(const struct net_device *dev)
@@ -268,6 +280,7 @@ static void setup(struct net_device *dev)
 	dev->netdev_ops = &netdev_ops;
 	dev->ethtool_ops = &ethtool_ops;
 	dev->needs_free_netdev = true;
+	dev->priv_flags |= IFF_LIVE_ADDR_CHANGE;
 	dev->min_mtu = ETH_MIN_MTU;
 	dev->max_mtu = AGILIO_MAX_FRAME - VLAN_ETH_HLEN;
 }

@@ -147,6 +147,8 @@ def start_kernel(k):
                for i in range(1, FUNCTIONS + 1)}
     k.start_nic('--port=p0=tap:suites-p0', *(
         '--port=%s=vf:%s' % pair for pair in sockets.items()))
+    lab.wait_until('the sockets', lambda: all(map(os.path.exists,
+                                                  sockets.values())))
     machine = k.start_vm(nic=[k.nic_socket, *sockets.values()],
                          memory=MEMORY, steady=True)
     machine.run(DEVICES, timeout=300)
