@@ -53,6 +53,18 @@ check_hash(struct agilio_action *action, struct agl_check *check)
     return true;
 }
 
+static uint32_t
+hash_kernel(struct agl_pkt *pkt, uint32_t basis)
+{
+    if (!pkt->has_hash) {
+        struct agilio_key key;
+
+        agl_parse(pkt, pkt->options, &key);
+        agl_pkt_set_hash(pkt, &key);
+    }
+    return agl_hash_mix_kernel(pkt->flow_hash, basis);
+}
+
 static void
 run_hash(const struct agilio_action *action, struct agl_pkt *pkt)
 {
@@ -62,7 +74,9 @@ run_hash(const struct agilio_action *action, struct agl_pkt *pkt)
     uint32_t basis = agilio_from_le32(hash->basis);
     uint32_t dp_hash;
 
-    if (symmetric || !pkt->has_hash) {
+    if (agilio_from_le32(hash->alg) == AGILIO_HASH_KERNEL) {
+        dp_hash = hash_kernel(pkt, basis);
+    } else if (symmetric || !pkt->has_hash) {
         struct agilio_key key;
 
         agl_parse(pkt, pkt->options, &key);     /* As it is by now. */
@@ -71,8 +85,6 @@ run_hash(const struct agilio_action *action, struct agl_pkt *pkt)
         if (!pkt->has_hash && agl_pkt_is_hashed(pkt, &key)) {
             agl_pkt_set_hash(pkt, &key);
         }
-    } else if (agilio_from_le32(hash->alg) == AGILIO_HASH_KERNEL) {
-        dp_hash = agl_hash_mix_kernel(pkt->flow_hash, basis);
     } else {
         dp_hash = agl_hash_mix(pkt->flow_hash, basis);
     }
