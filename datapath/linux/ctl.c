@@ -3,9 +3,11 @@
  * ctl.c - the control channel: one request at a time, and its reply.
  *
  * The NIC answers in the order of the requests, within milliseconds.  One that
- * does not answer within AGK_TIMEOUT, or whose ring makes no sense, is dead:
- * nic->up becomes false, and every later call fails at once, until the watch
- * sees that it lives and starts another session.
+ * does not answer within AGK_TIMEOUT, whatever else it says meanwhile, or whose
+ * ring makes no sense, is dead: nic->up becomes false, and every later call
+ * fails at once, until the watch sees that it lives and has agreed with it upon
+ * another session.  So who holds ovs_mutex or rtnl waits for a dead NIC once,
+ * for AGK_TIMEOUT.
  *
  * A virtual function has none; its calls succeed and do nothing.
  *
@@ -17,13 +19,17 @@
 
 #include "agk.h"
 
-/* Takes the next message that is of this session.  False if there is none. */
-static bool receive(struct agk_nic *nic, struct agilio_msg *msg,
+/* Takes the next message that is a reply of this session.  False if there is
+ * none among '*budget' messages.
+ */
+static bool receive(struct agk_nic *nic, u32 *budget, struct agilio_msg *msg,
 		    struct agilio_reader *body)
 {
 	struct agk_ctl *ctl = &nic->ctl;
 
-	while (agilio_msg_receive(&ctl->reply, ctl->in, msg, body)) {
+	while (*budget &&
+	       agilio_msg_receive(&ctl->reply, ctl->in, msg, body)) {
+		--*budget;
 		if (agilio_from_le32(msg->session) != ctl->session)
 			continue;
 		if (agilio_from_le16(msg->flags) & AGILIO_MSG_F_EVENT) {
@@ -52,12 +58,16 @@ static int read_error(struct agk_ctl *ctl, struct agilio_reader *body)
 /* Waits for the reply to the last request. */
 static int await(struct agk_nic *nic)
 {
+	unsigned long deadline = jiffies + AGK_TIMEOUT;
 	struct agk_ctl *ctl = &nic->ctl;
 	struct agilio_reader body;
 	struct agilio_msg msg;
 
 	for (;;) {
-		while (receive(nic, &msg, &body)) {
+		u32 budget = ctl->reply.n;
+		long left;
+
+		while (receive(nic, &budget, &msg, &body)) {
 			if (agilio_from_le32(msg.id) != ctl->id)
 				continue;
 			if (agilio_from_le16(msg.flags) & AGILIO_MSG_F_ERROR)
@@ -69,13 +79,16 @@ static int await(struct agk_nic *nic)
 				     true);
 			return -ENODEV;
 		}
-		if (agilio_ring_sleep(&ctl->reply) &&
-		    !wait_event_timeout(ctl->wq,
-					agilio_ring_ready(&ctl->reply) ||
-					ctl->reply.broken, AGK_TIMEOUT)) {
+		cond_resched();
+		left = deadline - jiffies;
+		if (left <= 0) {
 			agk_nic_fail(nic, "it does not answer", false);
 			return -ENODEV;
 		}
+		if (agilio_ring_sleep(&ctl->reply))
+			wait_event_timeout(ctl->wq,
+					   agilio_ring_ready(&ctl->reply) ||
+					   ctl->reply.broken, left);
 	}
 }
 
@@ -110,6 +123,8 @@ int agk_ctl_call(struct agk_nic *nic, enum agilio_msg_type type,
 	struct agk_ctl *ctl = &nic->ctl;
 	int err = -ENODEV;
 
+	if (!READ_ONCE(nic->up))
+		return err;		/* Whoever has the mutex may wait. */
 	mutex_lock(&ctl->mutex);
 	if (nic->up)
 		err = call(nic, type, body, len);
@@ -130,26 +145,32 @@ void agk_ctl_rung(struct agk_nic *nic)
 
 void agk_ctl_drain(struct agk_nic *nic)
 {
+	u32 budget = nic->ctl.reply.n;
 	struct agilio_reader body;
 	struct agilio_msg msg;
 
 	mutex_lock(&nic->ctl.mutex);
-	while (nic->up && nic->ctl.in && !nic->ctl.reply.broken &&
-	       (receive(nic, &msg, &body) ||
+	while (budget && nic->up && nic->ctl.in && !nic->ctl.reply.broken &&
+	       (receive(nic, &budget, &msg, &body) ||
 		!agilio_ring_sleep(&nic->ctl.reply)))
 		continue;
 	mutex_unlock(&nic->ctl.mutex);
+	if (!budget && nic->up)
+		agk_watch_soon(nic);
 }
 
 int agk_ctl_hello(struct agk_nic *nic)
 {
 	struct agk_ctl *ctl = &nic->ctl;
 	u64 epoch = get_random_u64() | 1;
-	agilio_le32 max_vlans = agilio_to_le32(2);
+	/* All tags that openvswitch.ko knows; for actions.c, a hash. */
+	const agilio_le32 options[] = { agilio_to_le32(2),
+					agilio_to_le32(AGILIO_OPTION_HASH) };
 	struct agilio_writer w;
 	u8 body[24];
 	int err;
 
+	mutex_lock(&ctl->mutex);
 	w = (struct agilio_writer) { body, body + sizeof(body), false };
 	agilio_put_u16(&w, AGILIO_ABI_MIN);
 	agilio_put_u16(&w, AGILIO_ABI_MAX);
@@ -157,21 +178,23 @@ int agk_ctl_hello(struct agk_nic *nic)
 	agilio_put_u64(&w, AGILIO_FEATURES);
 	agilio_put_u64(&w, epoch);
 	ctl->session = (u32)epoch;
-	WRITE_ONCE(nic->up, true);
-	err = agk_ctl_call(nic, AGILIO_MSG_HELLO, body, sizeof(body));
+	err = call(nic, AGILIO_MSG_HELLO, body, sizeof(body));
 	if (!err)
-		err = agk_ctl_call(nic, AGILIO_MSG_FLOW_FLUSH, NULL, 0);
+		err = call(nic, AGILIO_MSG_FLOW_FLUSH, NULL, 0);
 	if (!err)
-		err = agk_ctl_call(nic, AGILIO_MSG_OPTIONS, &max_vlans,
-				   sizeof(max_vlans));
+		err = call(nic, AGILIO_MSG_OPTIONS, options,
+			   sizeof(options));
 	if (err) {
-		WRITE_ONCE(nic->up, false);
-		dev_err(&nic->pdev->dev, "no session with the NIC: %d (%s)\n",
-			err, ctl->reason);
-		return err;
+		dev_err_ratelimited(&nic->pdev->dev,
+				    "no session with the NIC: %d (%s)\n", err,
+				    ctl->reason);
+	} else {
+		agilio_store_relaxed(&nic->region->host_epoch,
+				     agilio_to_le64(epoch));
+		WRITE_ONCE(nic->up, true);
 	}
-	agilio_store_relaxed(&nic->region->host_epoch, agilio_to_le64(epoch));
-	return 0;
+	mutex_unlock(&ctl->mutex);
+	return err;
 }
 
 void agk_ctl_init(struct agk_nic *nic)
