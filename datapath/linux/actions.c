@@ -8,9 +8,14 @@
  * are Netlink attributes that openvswitch.ko has checked, in the form in which
  * it keeps them (flow_netlink.c).
  *
- * Not here, because openvswitch.ko and the NIC disagree: TRUNC and
- * CHECK_PKT_LEN, which do not count a VLAN tag that is beside the packet, and
- * HASH, whose value must be the same for a flow's packets on both.
+ * Lengths.  openvswitch.ko keeps the outer VLAN tag beside the packet and does
+ * not count it, the NIC does: so it must be known whether there is one.
+ *
+ * HASH must be the same for all packets of a connection, whether the NIC or
+ * openvswitch.ko looks at them.  The latter starts from skb_get_hash(), which is
+ * the NIC's hash of the packet as it came (rx.c), until an action clears it or a
+ * tunnel hides it; then it is one that nobody else can compute, and the flow is
+ * the host's.
  */
 
 #include <linux/openvswitch.h>
@@ -52,13 +57,18 @@ void agk_put_action(struct agk_translation *t, enum agilio_action_type type,
  * ## ---------------- ##
  */
 
-static const char *count_way(struct agk_translation *t)
+static const char *count_ways(struct agk_translation *t, u32 n)
 {
-	return ++t->n_ways > AGILIO_MAX_OUTPUTS ? "size: outputs" : NULL;
+	t->n_ways += n;
+	return t->n_ways > AGILIO_MAX_OUTPUTS ? "size: outputs" : NULL;
 }
 
-/* Sets the length of the action at 'start', a block that ends here. */
-static void end_block(struct agk_translation *t, u8 *start)
+static const char *count_way(struct agk_translation *t)
+{
+	return count_ways(t, 1);
+}
+
+void agk_end_block(struct agk_translation *t, u8 *start)
 {
 	agilio_le16 len = agilio_to_le16(t->program.p - start);
 
@@ -67,42 +77,90 @@ static void end_block(struct agk_translation *t, u8 *start)
 		       sizeof(len));
 }
 
-/* What is in the tunnel is a copy, unless nothing comes after it. */
-static const char *output_to_tunnel(struct agk_translation *t,
-				    const struct net_device *dev, bool last)
+u8 *agk_put_check(struct agk_translation *t, u16 pkt_len)
 {
-	struct agilio_action_clone clone = { { 0 } };
+	struct agilio_action_check_pkt_len check = {
+		.pkt_len = agilio_to_le16(pkt_len),
+	};
 	u8 *start = t->program.p;
-	const char *why;
 
-	if (last)
-		return agk_translate_push(t, dev);
-	agk_put_action(t, AGILIO_ACTION_CLONE, &clone, sizeof(clone));
-	why = agk_translate_push(t, dev);
-	end_block(t, start);
+	agk_put_action(t, AGILIO_ACTION_CHECK_PKT_LEN, &check, sizeof(check));
+	return start;
+}
+
+void agk_end_greater(struct agk_translation *t, u8 *start)
+{
+	agilio_le16 len = agilio_to_le16(
+		t->program.p - start -
+		sizeof(struct agilio_action_check_pkt_len));
+
+	if (!t->program.bad)
+		memcpy(start + offsetof(struct agilio_action_check_pkt_len,
+					greater_len), &len, sizeof(len));
+}
+
+/* A length of the kernel's is the NIC's plus '*more'.  Or why not. */
+static const char *count_tag(const struct agk_translation *t, u32 *more)
+{
+	*more = t->n_tags ? VLAN_HLEN : 0;
+	return t->n_tags || t->exact_tags ? NULL : "match: unknown VLAN tags";
+}
+
+/* openvswitch.ko cuts what it sends when it sends it, the NIC what it has when
+ * it is told to: that is now.
+ */
+const char *agk_put_trunc(struct agk_translation *t, u32 *max_len)
+{
+	struct agilio_action_trunc trunc = { { 0 } };
+	const char *why;
+	u32 more;
+
+	why = count_tag(t, &more);
+	*max_len = t->max_len + more;
+	trunc.max_len = agilio_to_le32(*max_len);
+	agk_put_action(t, AGILIO_ACTION_TRUNC, &trunc, sizeof(trunc));
+	return why;
+}
+
+static const char *output_to_port(struct agk_translation *t, u32 port)
+{
+	struct agilio_action_output output = {
+		.port = agilio_to_le32(port),
+	};
+	const char *why = NULL;
+	u32 max_len;
+
+	if (t->max_len)
+		why = agk_put_trunc(t, &max_len);
+	agk_put_action(t, AGILIO_ACTION_OUTPUT, &output, sizeof(output));
 	return why ? why : count_way(t);
 }
 
-static const char *translate_output(struct agk_translation *t, u32 port_no,
-				    bool last)
+static const char *output_to_tunnel(struct agk_translation *t,
+				    const struct net_device *dev)
+{
+	const char *why = agk_translate_push(t, dev);
+
+	/* A block, and a way in each that it has. */
+	return why ? why : count_ways(t, 3);
+}
+
+static const char *translate_output(struct agk_translation *t, u32 port_no)
 {
 	const struct net_device *dev = ovs_offload_port_dev(t->dp, port_no);
 	struct agk_repr *r = agk_repr_of(dev);
-	struct agilio_action_output output = { { 0 } };
 	const char *why;
 
 	if (r && r->nic == t->nic) {
-		output.port = agilio_to_le32(r->port);
-		agk_put_action(t, AGILIO_ACTION_OUTPUT, &output,
-			       sizeof(output));
-		return count_way(t);
+		why = output_to_port(t, r->port);
+	} else if (dev && t->tun_info) {
+		why = output_to_tunnel(t, dev);
+	} else {
+		t->for_host = true;
+		why = "output: host port";
 	}
-	if (dev && t->tun_info) {
-		why = output_to_tunnel(t, dev, last);
-		return why ? why : count_way(t);
-	}
-	t->for_host = true;
-	return "output: host port";
+	t->max_len = 0;
+	return why;
 }
 
 static const char *translate_recirc(struct agk_translation *t, u32 recirc_id)
@@ -113,17 +171,19 @@ static const char *translate_recirc(struct agk_translation *t, u32 recirc_id)
 
 	if (!recirc_id)
 		return "action: recirc(0)";
+	if (t->max_len)
+		return "action: trunc before recirc";	/* Likewise. */
 	if (t->tun_info)
 		return "tunnel: set before recirc";	/* It would be lost. */
 	agk_put_action(t, AGILIO_ACTION_RECIRC, &recirc, sizeof(recirc));
 	return count_way(t);
 }
 
-/* A block of actions, whose action has been put at 'start'. */
-static const char *translate_block(struct agk_translation *t, u8 *start,
+/* A block of actions. */
+static const char *translate_block(struct agk_translation *t,
 				   const struct nlattr *actions, int len)
 {
-	const struct ip_tunnel_info *tun_info = t->tun_info;
+	const struct agk_translation before = *t;
 	const char *why;
 
 	if (t->depth == AGILIO_MAX_NESTING)
@@ -131,8 +191,22 @@ static const char *translate_block(struct agk_translation *t, u8 *start,
 	t->depth++;
 	why = translate_list(t, actions, len);
 	t->depth--;
-	t->tun_info = tun_info;
-	end_block(t, start);
+	/* It worked on a copy. */
+	t->max_len = before.max_len;
+	t->tun_info = before.tun_info;
+	t->n_tags = before.n_tags;
+	t->exact_tags = before.exact_tags;
+	t->hashed = before.hashed;
+	return why;
+}
+
+/* One whose action has been put at 'start', which it ends. */
+static const char *translate_last_block(struct agk_translation *t, u8 *start,
+					const struct nlattr *actions, int len)
+{
+	const char *why = translate_block(t, actions, len);
+
+	agk_end_block(t, start);
 	return why ? why : count_way(t);
 }
 
@@ -147,7 +221,7 @@ static const char *translate_clone(struct agk_translation *t,
 	const struct nlattr *actions = nla_next(arg, &left);
 
 	agk_put_action(t, AGILIO_ACTION_CLONE, &clone, sizeof(clone));
-	return translate_block(t, start, actions, left);
+	return translate_last_block(t, start, actions, left);
 }
 
 static const char *translate_sample(struct agk_translation *t,
@@ -163,7 +237,31 @@ static const char *translate_sample(struct agk_translation *t,
 	const struct nlattr *actions = nla_next(arg, &left);
 
 	agk_put_action(t, AGILIO_ACTION_SAMPLE, &sample, sizeof(sample));
-	return translate_block(t, start, actions, left);
+	return translate_last_block(t, start, actions, left);
+}
+
+static const char *translate_check_pkt_len(struct agk_translation *t,
+					   const struct nlattr *a)
+{
+	/* The argument, then those for longer packets as the last. */
+	const struct nlattr *arg = nla_data(a);
+	const struct check_pkt_len_arg *how = nla_data(arg);
+	int left = nla_len(a);
+	const struct nlattr *less = nla_next(arg, &left);
+	const struct nlattr *greater = nla_next(less, &left);
+	const char *why;
+	u32 more;
+	u8 *start;
+
+	why = count_tag(t, &more);
+	if (why)
+		return why;
+	start = agk_put_check(t, min_t(u32, how->pkt_len + more, U16_MAX));
+	why = translate_block(t, nla_data(greater), nla_len(greater));
+	agk_end_greater(t, start);
+	if (why)
+		return why;
+	return translate_last_block(t, start, nla_data(less), nla_len(less));
 }
 
 /* ## ---------- ##
@@ -171,23 +269,30 @@ static const char *translate_sample(struct agk_translation *t,
  * ## ---------- ##
  */
 
-static const char *translate_push_vlan(struct agk_translation *t,
-				       const struct ovs_action_push_vlan *vlan)
+/* Not one whose bytes the kernel would count otherwise. */
+static const char *translate_meter(struct agk_translation *t, u32 meter_id)
 {
-	struct agilio_action_push_vlan push = {
-		.tpid = (__force agilio_be16)vlan->vlan_tpid,
-		.tci = (__force agilio_be16)vlan->vlan_tci,
-	};
+	u32 more;
+	const char *why = count_tag(t, &more);
 
-	agk_put_action(t, AGILIO_ACTION_PUSH_VLAN, &push, sizeof(push));
-	return NULL;
+	if (!why && more)
+		why = "meter: of tagged packets";
+	return why ? why : agk_translate_meter(t, meter_id);
 }
 
-static const char *translate_pop_vlan(struct agk_translation *t)
+static const char *translate_hash(struct agk_translation *t,
+				  const struct ovs_action_hash *how)
 {
-	struct agilio_action_pop_vlan pop = { { 0 } };
+	struct agilio_action_hash hash = {
+		.basis = agilio_to_le32(how->hash_basis),
+		.alg = agilio_to_le32(AGILIO_HASH_KERNEL),
+	};
 
-	agk_put_action(t, AGILIO_ACTION_POP_VLAN, &pop, sizeof(pop));
+	if (how->hash_alg != OVS_HASH_ALG_L4)
+		return "action: unknown";
+	if (!t->hashed)
+		return "action: hash of a changed packet";
+	agk_put_action(t, AGILIO_ACTION_HASH, &hash, sizeof(hash));
 	return NULL;
 }
 
@@ -204,11 +309,13 @@ static const char *translate_set_tunnel(struct agk_translation *t,
 }
 
 static const char *translate_action(struct agk_translation *t,
-				    const struct nlattr *a, bool last)
+				    const struct nlattr *a)
 {
+	const struct ovs_action_trunc *trunc;
+
 	switch (nla_type(a)) {
 	case OVS_ACTION_ATTR_OUTPUT:
-		return translate_output(t, nla_get_u32(a), last);
+		return translate_output(t, nla_get_u32(a));
 	case OVS_ACTION_ATTR_USERSPACE:
 		t->for_host = true;
 		return "action: userspace";
@@ -218,10 +325,26 @@ static const char *translate_action(struct agk_translation *t,
 		return translate_clone(t, a);
 	case OVS_ACTION_ATTR_SAMPLE:
 		return translate_sample(t, a);
+	case OVS_ACTION_ATTR_CHECK_PKT_LEN:
+		return translate_check_pkt_len(t, a);
+	case OVS_ACTION_ATTR_TRUNC:
+		trunc = nla_data(a);
+		t->max_len = trunc->max_len;
+		return NULL;
+	case OVS_ACTION_ATTR_HASH:
+		return translate_hash(t, nla_data(a));
+	case OVS_ACTION_ATTR_METER:
+		return translate_meter(t, nla_get_u32(a));
+	case OVS_ACTION_ATTR_PUSH_MPLS:
+		return agk_translate_push_mpls(t, nla_data(a));
+	case OVS_ACTION_ATTR_ADD_MPLS:
+		return agk_translate_add_mpls(t, nla_data(a));
+	case OVS_ACTION_ATTR_POP_MPLS:
+		return agk_translate_pop_mpls(t, nla_get_be16(a));
 	case OVS_ACTION_ATTR_PUSH_VLAN:
-		return translate_push_vlan(t, nla_data(a));
+		return agk_translate_push_vlan(t, nla_data(a));
 	case OVS_ACTION_ATTR_POP_VLAN:
-		return translate_pop_vlan(t);
+		return agk_translate_pop_vlan(t);
 	case OVS_ACTION_ATTR_SET:
 		return translate_set_tunnel(t, nla_data(a));
 	case OVS_ACTION_ATTR_SET_MASKED:
@@ -245,7 +368,7 @@ static const char *translate_list(struct agk_translation *t,
 	int left;
 
 	nla_for_each_attr(a, actions, len, left) {
-		const char *why = translate_action(t, a, nla_is_last(a, left));
+		const char *why = translate_action(t, a);
 
 		if (t->for_host)
 			return why;
@@ -254,17 +377,39 @@ static const char *translate_list(struct agk_translation *t,
 	return unable;
 }
 
+/* How many VLAN tags a flow's packets have.  False: or more. */
+static bool count_tags(const struct sw_flow *flow, u32 *n)
+{
+	const struct vlan_head *key[] = { &flow->key.eth.vlan,
+					  &flow->key.eth.cvlan };
+	const struct vlan_head *mask[] = { &flow->mask->key.eth.vlan,
+					   &flow->mask->key.eth.cvlan };
+
+	for (*n = 0; *n < ARRAY_SIZE(key); ++*n) {
+		if (!(mask[*n]->tci & htons(VLAN_CFI_MASK)))
+			return false;
+		if (!(key[*n]->tci & htons(VLAN_CFI_MASK)))
+			return true;
+	}
+	return false;
+}
+
 enum agk_verdict agk_translate_actions(struct agk_nic *nic,
 				       const struct datapath *dp,
-				       const struct sw_flow_actions *acts,
+				       const struct sw_flow *flow,
 				       u8 *program, size_t *len,
 				       const char **reason, bool *moves)
 {
+	const struct sw_flow_actions *acts =
+		rcu_dereference_raw(flow->sf_acts);
 	struct agk_translation t = {
 		.nic = nic,
 		.dp = dp,
 		.program = { program, program + AGILIO_MAX_PROGRAM, false },
+		.hashed = !flow->key.recirc_id && !flow->key.tun_proto,
 	};
+
+	t.exact_tags = count_tags(flow, &t.n_tags);
 
 	*reason = translate_list(&t, acts->actions, acts->actions_len);
 	if (!*reason && t.program.bad)

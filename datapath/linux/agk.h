@@ -8,9 +8,12 @@
  *                 the one that a guest has of a virtual function
  *     rx.c        packets from the NIC
  *     flow.c      what is on the NIC: a copy of openvswitch.ko's flows
- *     tunnel.c    tunnels: their endpoints, and the way into them
+ *     endpoint.c  tunnels: their devices, and the way out of them
+ *     tunnel.c    the way into them
+ *     follow.c    ...and what of the kernel's that depends on
+ *     meter.c     meters
  *     match.c     sw_flow key and mask become the NIC's
- *     actions.c, set.c   sw_flow actions become a program for the NIC
+ *     actions.c, header.c, set.c   sw_flow actions become a program for the NIC
  *
  * The region is memory that the NIC writes too.  Where things lie in it is read
  * once, when the function is opened, and checked; a record or message is copied
@@ -33,12 +36,16 @@
 #include <linux/netdevice.h>
 #include <linux/pci.h>
 #include <linux/workqueue.h>
+#include <net/ip_tunnels.h>
 
 #include "agilio/msg.h"
 
 /* Before the NIC is taken for dead. */
 #define AGK_TIMEOUT (3 * HZ)
 #define AGK_WATCH (HZ / 2)
+/* Tunnels are looked at, in case that something was not heard of. */
+#define AGK_LOOK (5 * HZ)
+#define AGK_LOOK_MIN (HZ / 20)		/* Between two. */
 
 /* Reasons why something went to or stayed with the host, and errors. */
 #define AGK_COUNTERS(COUNTER)						\
@@ -46,6 +53,7 @@
 	COUNTER(rx_stale, "packets of a port that is gone")		\
 	COUNTER(rx_no_memory, "packets for which there was no memory")	\
 	COUNTER(rx_no_port, "packets in mid-way of a port in no bridge")	\
+	COUNTER(rx_no_tunnel, "packets for a tunnel that is gone")	\
 	COUNTER(tx_full, "packets to the NIC, whose ring was full")	\
 	COUNTER(flows_on_nic, "flows put on the NIC")			\
 	COUNTER(flows_for_host, "flows that are the host's")		\
@@ -66,14 +74,16 @@ struct agk_repr;
 struct agk_tunnel {
 	u32 type;			/* enum agilio_tunnel_type. */
 	__be16 port;			/* UDP; of GRE, 0. */
+	bool ipv4, ipv6;		/* Its underlay may be. */
 };
 
 /* Where a tunnel ends: a flow of our own. */
 struct agk_endpoint {
 	u32 in_port, tunnel_port;	/* Port ids. */
-	struct agk_tunnel tunnel;
-	__be32 local;
+	u32 tunnel_type;		/* enum agilio_tunnel_type. */
+	__be16 tunnel_udp;		/* Port; of GRE, 0. */
 	u8 mac[6];
+	struct in6_addr local;		/* IPv4: mapped. */
 	u32 id;				/* Flow id; what is before is its key. */
 };
 
@@ -112,6 +122,8 @@ struct agk_nic {
 	struct agilio_flow_stats *flows;	/* likewise. */
 	u32 max_flows;
 	u32 n_workers;
+	struct agilio_meter_stats *meters;
+	u32 max_meters;
 	struct agilio_qp *qps;
 	u32 n_qps;
 
@@ -132,9 +144,14 @@ struct agk_nic {
 	struct napi_struct napi;
 
 	struct ida ids;			/* Flow ids. */
+	struct ida meter_slots;		/* With ovs_mutex. */
+	u16 meter_incarnation;		/* The last one given. */
 	struct mutex list_mutex;	/* Innermost: of flow_list. */
 	struct list_head flow_list;
 	struct dentry *debugfs;
+	struct list_head node;		/* Of follow.c. */
+	bool moved;			/* Tunnels, perhaps. */
+	unsigned long looked;		/* At tunnels, in jiffies. */
 	struct agk_endpoint endpoints[AGK_MAX_ENDPOINTS];	/* With rtnl. */
 	u32 n_endpoints;
 
@@ -230,12 +247,54 @@ int agk_flow_id(struct agk_nic *nic);
  */
 bool agk_make_flow_put(struct agk_scratch *scratch, u32 id, size_t len);
 
-/* ## tunnel.c ## */
+/* ## meter.c: of struct ovs_offload_ops ## */
+
+struct ovs_offload_meter_counts;
+
+void agk_meter_stop(void *offload);
+void agk_meter_counts(void *offload, struct ovs_offload_meter_counts *c);
+void agk_meter_free(void *offload);
+/* Whether it is a meter of that NIC. */
+bool agk_meter_is_of(const void *offload, const void *nic);
+
+/* ## endpoint.c ## */
 
 /* Whether a device is a tunnel that the NIC can do. */
 bool agk_tunnel_of(const struct net_device *dev, struct agk_tunnel *tunnel);
+/* Whether it is of such a kind.  In any context. */
+bool agk_is_tunnel(const struct net_device *dev);
 /* Makes the NIC's endpoints those that there are.  Takes rtnl. */
 void agk_endpoints_update(struct agk_nic *nic);
+
+/* ## tunnel.c ## */
+
+#define AGK_DETOUR 1
+
+/* What a packet is to go into that is too long for it: what COPY_TO_HOST
+ * brings back.
+ */
+struct agk_detour {
+	struct nlattr attr;		/* AGK_DETOUR, all of this. */
+	u32 ifindex;			/* Of the tunnel device. */
+	struct ip_tunnel_key key;
+	u8 ipv6;
+	u8 pad[3];
+	u8 opts[AGILIO_MAX_TUNNEL_OPTS];	/* Up to attr's end. */
+} __aligned(8);
+
+/* Sends a packet as received from a representor into a tunnel.  With RCU.
+ * Consumes it; a negative errno if there is no such tunnel.
+ */
+int agk_tunnel_send(struct sk_buff *skb, const struct agk_detour *detour,
+		    size_t opts_len);
+
+/* ## follow.c ## */
+
+int agk_follow_init(void);
+void agk_follow_exit(void);
+/* From now on the NIC hears of what tunnels depend on; not any more. */
+void agk_follow_add(struct agk_nic *nic);
+void agk_follow_del(struct agk_nic *nic);
 
 /* ## match.c, actions.c ## */
 
@@ -259,7 +318,7 @@ const char *agk_translate_match(const struct sw_flow *flow, u32 in_port,
  */
 enum agk_verdict agk_translate_actions(struct agk_nic *nic,
 				       const struct datapath *dp,
-				       const struct sw_flow_actions *acts,
+				       const struct sw_flow *flow,
 				       u8 *program, size_t *len,
 				       const char **reason, bool *moves);
 

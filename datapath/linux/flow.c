@@ -30,7 +30,7 @@ struct agk_flow {
 	struct agk_nic *nic;
 	struct datapath *dp;
 	struct sw_flow_id ufid;
-	const char *why;		/* Not carried by the NIC; or NULL. */
+	const char *why;		/* It is not carried; NULL: it is. */
 	u32 id;
 	bool there;			/* On the NIC. */
 	bool moves;			/* To be translated by the poll. */
@@ -148,23 +148,22 @@ static size_t make_to_host(enum agilio_fallback reason)
 	return sizeof(a);
 }
 
-/* Into scratch.  False if it cannot be on the NIC at all. */
+/* Into scratch.  '*why' it is not for the NIC to carry, or NULL.  False if it
+ * cannot be on the NIC at all.
+ */
 static bool translate(const struct datapath *dp, const struct sw_flow *flow,
-		      u32 in_port, struct agk_flow *f)
+		      u32 in_port, struct agk_flow *f, const char **why)
 {
-	const struct sw_flow_actions *acts =
-		rcu_dereference_raw(flow->sf_acts);
 	struct agk_nic *nic = f->nic;
 	size_t len;
 
-	f->why = agk_translate_match(flow, in_port, &scratch.key,
-				     &scratch.mask);
-	if (f->why) {
+	*why = agk_translate_match(flow, in_port, &scratch.key, &scratch.mask);
+	if (*why) {
 		agk_count(nic, AGK_COUNTER_flows_unable);
 		return false;
 	}
-	switch (agk_translate_actions(nic, dp, acts, scratch.program, &len,
-				      &f->why, &f->moves)) {
+	switch (agk_translate_actions(nic, dp, flow, scratch.program, &len,
+				      why, &f->moves)) {
 	case AGK_ON_NIC:
 		agk_count(nic, AGK_COUNTER_flows_on_nic);
 		break;
@@ -177,7 +176,10 @@ static bool translate(const struct datapath *dp, const struct sw_flow *flow,
 		len = make_to_host(AGILIO_FALLBACK_UNABLE);
 		break;
 	}
-	return agk_make_flow_put(&scratch, f->id, len);
+	if (agk_make_flow_put(&scratch, f->id, len))
+		return true;
+	*why = "size: flow";
+	return false;
 }
 
 /* ## ---------- ##
@@ -229,6 +231,7 @@ static struct agk_flow *flow_alloc(struct agk_nic *nic, struct datapath *dp,
 	f->dp = dp;
 	f->ufid = flow->id;
 	f->id = id;
+	f->why = "not yet on the NIC";
 	mutex_lock(&nic->list_mutex);
 	list_add_tail(&f->node, &nic->flow_list);
 	mutex_unlock(&nic->list_mutex);
@@ -239,35 +242,39 @@ error:
 	return NULL;
 }
 
-/* Puts what is in scratch, in the place of what is there.  False if the flow
- * is not on the NIC as it should be.
+/* Puts what is in scratch, in the place of what is there.  NULL, or why the
+ * flow is not on the NIC as it should be.
  */
-static bool send(struct agk_flow *f)
+static const char *send(struct agk_flow *f)
 {
+	const char *why;
 	void *body;
 	int err;
 
 	if (f->there && f->len == scratch.len &&
 	    !memcmp(f->body, scratch.body, f->len))
-		return true;
+		return NULL;
 	body = kmemdup(scratch.body, scratch.len, GFP_KERNEL);
 	if (!body)
-		return false;
+		return "size: memory";
 	err = agk_ctl_call(f->nic, AGILIO_MSG_FLOW_PUT, body, scratch.len);
 	if (err) {
 		agk_count(f->nic, AGK_COUNTER_flows_refused);
-		f->why = "refused by the NIC";
+		kfree(body);
+		why = "the NIC is lost";
+		if (err == -ENODEV)
+			return why;
 		dev_warn_ratelimited(&f->nic->pdev->dev,
 				     "a flow was refused: %s (%d)\n",
 				     f->nic->ctl.reason, err);
-		kfree(body);
-		return false;
+		why = "refused by the NIC";
+		return why;
 	}
 	kfree(f->body);
 	f->body = body;
 	f->len = scratch.len;
 	f->there = true;
-	return true;
+	return NULL;
 }
 
 /* The NIC that a flow is for, and its in_port there; NULL if there is none. */
@@ -294,6 +301,7 @@ static void flow_put(struct datapath *dp, struct sw_flow *flow)
 	u32 in_port;
 	struct agk_nic *nic = find_nic(dp, flow, &in_port);
 	struct agk_flow *f = flow->offload;
+	const char *why, *unsent;
 
 	if (f && nic != f->nic) {
 		ovs_offload_flow_del(flow);
@@ -306,10 +314,22 @@ static void flow_put(struct datapath *dp, struct sw_flow *flow)
 		if (!f)
 			return;
 	}
-	if ((!translate(dp, flow, in_port, f) || !send(f)) && f->there)
-		ovs_offload_flow_del(flow);
+	if (translate(dp, flow, in_port, f, &why))
+		unsent = send(f);
 	else
-		WRITE_ONCE(flow->offload, f);
+		unsent = why;
+	if (unsent && f->there) {
+		bool moves = f->moves;
+
+		/* Counted to the end, and noted anew. */
+		ovs_offload_flow_del(flow);
+		f = flow_alloc(nic, dp, flow);
+		if (!f)
+			return;
+		f->moves = moves;
+	}
+	WRITE_ONCE(f->why, unsent ? unsent : why);
+	WRITE_ONCE(flow->offload, f);
 }
 
 /* Every flow that is or could be on the NIC, and why it is not carried. */
@@ -320,11 +340,13 @@ static int flows_show(struct seq_file *file, void *unused)
 
 	mutex_lock(&nic->list_mutex);
 	list_for_each_entry(f, &nic->flow_list, node) {
+		const char *why = READ_ONCE(f->why);
+
 		seq_printf(file, "%u", f->id);
 		if (f->ufid.ufid_len)
 			seq_printf(file, " ufid:%*phN", f->ufid.ufid_len,
 				   f->ufid.ufid);
-		seq_printf(file, " %s\n", f->why ? f->why : "carried");
+		seq_printf(file, " %s\n", why ? why : "carried");
 	}
 	mutex_unlock(&nic->list_mutex);
 	return 0;
@@ -357,6 +379,9 @@ static const struct ovs_offload_ops ops = {
 	.flow_counts = flow_counts,
 	.flow_free = flow_free,
 	.is_port = is_port,
+	.meter_stop = agk_meter_stop,
+	.meter_counts = agk_meter_counts,
+	.meter_free = agk_meter_free,
 };
 
 int agk_flows_init(void)
@@ -387,6 +412,7 @@ void agk_flows_nic_down(struct agk_nic *nic)
 		WRITE_ONCE(nic->flows_on, false);
 		cmpxchg(&tunnel_nic, nic, NULL);
 		ovs_offload_refresh(NULL);
+		ovs_offload_meters_drop(agk_meter_is_of, nic);
 	}
 }
 

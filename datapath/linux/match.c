@@ -17,6 +17,7 @@
  */
 
 #include <linux/if_ether.h>
+#include <linux/mpls.h>
 #include <net/ip_tunnels.h>
 
 #include "agk.h"
@@ -65,6 +66,10 @@ static const struct copy of_arp[] = {
 	COPY(ipv4.addr.dst, nw_dst),
 	COPY(ipv4.arp.sha, arp_sha),
 	COPY(ipv4.arp.tha, arp_tha),
+};
+
+static const struct copy of_mpls[] = {
+	COPY(mpls.lse, mpls_lse),
 };
 
 static const struct copy of_ipv6[] = {
@@ -234,6 +239,28 @@ static void carry_tunnel(struct match *m)
 		carry(m, &opts, 1);
 }
 
+/* There is another label if the one before does not say that it is the last:
+ * so the NIC counts labels.
+ */
+static void carry_mpls(struct match *m)
+{
+	const agilio_be32 bottom = (__force agilio_be32)htonl(MPLS_LS_S_MASK);
+	const struct sw_flow_key *key = (const void *)m->flow;
+	u32 bits = m->left.mpls.num_labels_mask & ~BIT(0);
+	int i;
+
+	m->left.mpls.num_labels_mask = 0;
+	carry(m, of_mpls, ARRAY_SIZE(of_mpls));
+	for (i = 1; i < MPLS_LABEL_DEPTH; i++) {
+		if (!(bits & BIT(i)))
+			continue;
+		if (!(key->mpls.num_labels_mask & BIT(i)) ||
+		    m->key->mpls_lse[i - 1] & bottom)
+			m->left.mpls.num_labels_mask |= BIT(i);
+		m->mask->mpls_lse[i - 1] |= bottom;
+	}
+}
+
 /* What the Ethernet type makes of the union. */
 static void carry_network(struct match *m)
 {
@@ -242,6 +269,10 @@ static void carry_network(struct match *m)
 	switch (ntohs(key->eth.type)) {
 	case ETH_P_IP:
 		carry(m, of_ipv4, ARRAY_SIZE(of_ipv4));
+		break;
+	case ETH_P_MPLS_UC:
+	case ETH_P_MPLS_MC:
+		carry_mpls(m);
 		break;
 	case ETH_P_ARP:
 	case ETH_P_RARP:

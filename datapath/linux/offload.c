@@ -12,6 +12,7 @@
 #include "datapath.h"
 #include "flow.h"
 #include "flow_table.h"
+#include "meter.h"
 #include "offload.h"
 #include "vport.h"
 #include "vport-netdev.h"
@@ -163,6 +164,97 @@ struct net_device *ovs_offload_port_dev(const struct datapath *dp, u16 port_no)
 }
 EXPORT_SYMBOL_GPL(ovs_offload_port_dev);
 
+/* ## ------ ##
+ * ## Meters ##
+ * ## ------ ##
+ */
+
+/* Adds what has come to the counters; with the meter's lock. */
+static void count_meter(struct dp_meter *meter)
+{
+	struct ovs_offload_meter_counts c = { 0 };
+
+	if (!meter->offload)
+		return;
+	ovs_ops->meter_counts(meter->offload, &c);
+	meter->stats.n_packets += c.packets;
+	meter->stats.n_bytes += c.bytes;
+	meter->bands[0].stats.n_packets += c.dropped_packets;
+	meter->bands[0].stats.n_bytes += c.dropped_bytes;
+}
+
+void ovs_offload_meter_stats(struct dp_meter *meter)
+{
+	spin_lock_bh(&meter->lock);
+	count_meter(meter);
+	spin_unlock_bh(&meter->lock);
+}
+
+void ovs_offload_meter_del(struct dp_meter *meter)
+{
+	void *offload = meter ? meter->offload : NULL;
+
+	if (!offload)
+		return;
+	ovs_ops->meter_stop(offload);
+	ovs_offload_meter_stats(meter);
+	meter->offload = NULL;
+	ovs_ops->meter_free(offload);
+}
+
+void ovs_offload_meter_new(struct datapath *dp)
+{
+	if (ovs_ops)
+		each_flow(dp, ovs_offload_flow_put, NULL);
+}
+
+typedef bool meter_test(const void *offload, const void *aux);
+
+static void drop_meters(struct datapath *dp, meter_test *which,
+			const void *aux)
+{
+	struct dp_meter_instance *ti = ovsl_dereference(dp->meter_tbl.ti);
+	u32 i;
+
+	for (i = 0; i < ti->n_meters; i++) {
+		struct dp_meter *meter = ovsl_dereference(ti->dp_meters[i]);
+
+		if (meter && meter->offload &&
+		    (!which || which(meter->offload, aux)))
+			ovs_offload_meter_del(meter);
+	}
+}
+
+static void drop_meters_of_all(meter_test *which, const void *aux)
+{
+	struct net *net;
+
+	down_read(&net_rwsem);
+	for_each_net(net) {
+		struct ovs_net *ovs_net = net_generic(net, ovs_net_id);
+		struct datapath *dp;
+
+		list_for_each_entry(dp, &ovs_net->dps, list_node)
+			drop_meters(dp, which, aux);
+	}
+	up_read(&net_rwsem);
+}
+
+void ovs_offload_dp_del(struct datapath *dp)
+{
+	drop_meters(dp, NULL, NULL);
+}
+
+struct dp_meter *ovs_offload_meter_find(const struct datapath *dp, u32 id)
+{
+	struct dp_meter_instance *ti = ovsl_dereference(dp->meter_tbl.ti);
+	struct dp_meter *meter =
+		ovsl_dereference(ti->dp_meters[id % ti->n_meters]);
+
+	return meter && meter->id == id ? meter : NULL;
+}
+EXPORT_SYMBOL_GPL(ovs_offload_meter_find);
+
 /* ## ------- ##
  * ## Packets ##
  * ## ------- ##
@@ -220,6 +312,7 @@ void ovs_offload_unregister(const struct ovs_offload_ops *ops)
 	ovs_lock();
 	if (ovs_ops == ops) {
 		each_flow_of_all(del, NULL);
+		drop_meters_of_all(NULL, NULL);
 		WRITE_ONCE(ovs_ops, NULL);
 	}
 	ovs_unlock();
@@ -234,3 +327,12 @@ void ovs_offload_refresh(bool (*which)(const void *offload))
 	ovs_unlock();
 }
 EXPORT_SYMBOL_GPL(ovs_offload_refresh);
+
+void ovs_offload_meters_drop(meter_test *which, const void *aux)
+{
+	ovs_lock();
+	if (ovs_ops)
+		drop_meters_of_all(which, aux);
+	ovs_unlock();
+}
+EXPORT_SYMBOL_GPL(ovs_offload_meters_drop);

@@ -26,6 +26,7 @@
 #include <linux/types.h>
 
 struct datapath;
+struct dp_meter;
 struct ip_tunnel_info;
 struct net_device;
 struct sk_buff;
@@ -42,6 +43,13 @@ void ovs_offload_flow_stats(const struct sw_flow *flow);
 /* A port has come; a port is out of the table and about to go. */
 void ovs_offload_vport_new(struct vport *vport);
 void ovs_offload_vport_del(struct vport *vport);
+/* A meter, which may be NULL, is about to go or to be changed; one has come. */
+void ovs_offload_meter_del(struct dp_meter *meter);
+void ovs_offload_meter_new(struct datapath *dp);
+/* Somebody is about to look at the meter's counters. */
+void ovs_offload_meter_stats(struct dp_meter *meter);
+/* The datapath is about to go; its ports and flows have. */
+void ovs_offload_dp_del(struct datapath *dp);
 
 /* ## For the driver. ## */
 
@@ -52,6 +60,12 @@ struct ovs_offload_counts {
 	u64 bytes;
 	unsigned long used;	/* jiffies; 0: never. */
 	__be16 tcp_flags;
+};
+
+/* Likewise, of a meter. */
+struct ovs_offload_meter_counts {
+	u64 packets, bytes;	/* All that came to it. */
+	u64 dropped_packets, dropped_bytes;
 };
 
 struct ovs_offload_ops {
@@ -70,6 +84,13 @@ struct ovs_offload_ops {
 	void (*flow_free)(void *offload);
 	/* Whether flows depend on this device being a port. */
 	bool (*is_port)(const struct net_device *dev);
+	/* As flow_stop(), flow_counts() and flow_free(), of dp_meter.offload,
+	 * which the driver sets when a flow first needs the meter.
+	 */
+	void (*meter_stop)(void *offload);
+	void (*meter_counts)(void *offload,
+			     struct ovs_offload_meter_counts *counts);
+	void (*meter_free)(void *offload);
 };
 
 /* From now on the driver hears of every flow, first of those that are there.
@@ -82,6 +103,12 @@ void ovs_offload_unregister(const struct ovs_offload_ops *ops);
  * offloaded ones of which that is true.  May sleep; takes ovs_mutex.
  */
 void ovs_offload_refresh(bool (*which)(const void *offload));
+
+/* Takes off each meter of which that is true.  As the one before. */
+void ovs_offload_meters_drop(bool (*which)(const void *offload,
+					   const void *aux), const void *aux);
+/* The meter of that number, or NULL.  With ovs_mutex. */
+struct dp_meter *ovs_offload_meter_find(const struct datapath *dp, u32 id);
 
 /* What the NIC has made of a packet that the host is to take up. */
 struct ovs_offload_resume {

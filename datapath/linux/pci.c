@@ -99,6 +99,9 @@ static int read_geometry(struct agk_nic *nic)
 	nic->flows = agk_region_at(nic, region->flows_ofs,
 				   (u64)nic->n_workers * nic->max_flows,
 				   sizeof(struct agilio_flow_stats));
+	nic->max_meters = agilio_from_le32(region->max_meters);
+	nic->meters = agk_region_at(nic, region->meters_ofs, nic->max_meters,
+				    sizeof(struct agilio_meter_stats));
 	nic->qps = agk_region_at(nic, region->qps_ofs, nic->n_qps,
 				 sizeof(struct agilio_qp));
 	nic->counters = agk_region_at(nic, region->counters_ofs,
@@ -108,7 +111,7 @@ static int read_geometry(struct agk_nic *nic)
 					(u64)nic->n_workers * nic->n_ports,
 					sizeof(struct agilio_port_stats));
 	if (!nic->ports || !nic->port_stats || !nic->flows || !nic->qps ||
-	    !nic->counters ||
+	    !nic->counters || !nic->meters || nic->max_meters > U16_MAX ||
 	    nic->n_ports > AGILIO_MAX_PORTS ||
 	    !nic->n_workers || nic->n_workers > MAX_WORKERS ||
 	    nic->n_qps > AGILIO_MAX_PORTS ||
@@ -231,9 +234,23 @@ static bool revive(struct agk_nic *nic)
 		return false;
 	dev_info(&nic->pdev->dev, "the NIC is back\n");
 	agk_reprs_update(nic);
-	if (agk_is_pf(nic))
+	if (agk_is_pf(nic)) {
 		agk_flows_nic_up(nic);
+		WRITE_ONCE(nic->moved, true);	/* It has no endpoints. */
+	}
 	return true;
+}
+
+static void look_at_tunnels(struct agk_nic *nic)
+{
+	unsigned long wait = READ_ONCE(nic->moved) ? AGK_LOOK_MIN : AGK_LOOK;
+
+	if (time_before(jiffies, nic->looked + wait))
+		return;
+	nic->looked = jiffies;
+	WRITE_ONCE(nic->moved, false);	/* What comes now is for the next. */
+	agk_endpoints_update(nic);
+	agk_flows_poll(nic);
 }
 
 static void watch(struct work_struct *work)
@@ -254,12 +271,13 @@ static void watch(struct work_struct *work)
 		nic->port_seq = seq;
 		agk_reprs_update(nic);
 	}
-	if (agk_is_pf(nic)) {
-		agk_endpoints_update(nic);
-		agk_flows_poll(nic);
-	}
+	if (agk_is_pf(nic))
+		look_at_tunnels(nic);
 again:
-	mod_delayed_work(system_wq, &nic->watch, AGK_WATCH);
+	/* If somebody has asked meanwhile, that is sooner. */
+	queue_delayed_work(system_wq, &nic->watch,
+			   READ_ONCE(nic->up) && READ_ONCE(nic->moved) ?
+			   AGK_LOOK_MIN : AGK_WATCH);
 }
 
 /* ## ------------- ##
@@ -300,10 +318,11 @@ static int probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	pci_set_drvdata(pdev, nic);
 	INIT_DELAYED_WORK(&nic->watch, watch);
 	ida_init(&nic->ids);
+	ida_init(&nic->meter_slots);
 	mutex_init(&nic->list_mutex);
 	INIT_LIST_HEAD(&nic->flow_list);
 	agk_ctl_init(nic);
-	nic->heard = jiffies;
+	nic->heard = nic->looked = jiffies;
 	init_dummy_netdev(&nic->napi_dev);
 	err = open_bars(nic);
 	if (!err)
@@ -327,6 +346,8 @@ static int probe(struct pci_dev *pdev, const struct pci_device_id *id)
 		agk_flows_show(nic);
 	}
 	WRITE_ONCE(nic->open, true);
+	if (agk_is_pf(nic))
+		agk_follow_add(nic);
 	agk_watch_soon(nic);
 	dev_info(&pdev->dev, "Agilio %s function, %u ports, %u flows\n",
 		 agk_is_pf(nic) ? "physical" : "virtual", nic->n_ports,
@@ -347,6 +368,8 @@ static void remove(struct pci_dev *pdev)
 	struct agk_nic *nic = pci_get_drvdata(pdev);
 
 	debugfs_remove(nic->debugfs);
+	if (agk_is_pf(nic))
+		agk_follow_del(nic);
 	WRITE_ONCE(nic->open, false);
 	cancel_delayed_work_sync(&nic->watch);
 	agk_flows_nic_down(nic);
@@ -357,6 +380,7 @@ static void remove(struct pci_dev *pdev)
 	cancel_delayed_work_sync(&nic->watch);
 	napi_disable(&nic->napi);
 	netif_napi_del(&nic->napi);
+	ida_destroy(&nic->meter_slots);
 	ida_destroy(&nic->ids);
 }
 
@@ -379,15 +403,25 @@ static int __init agk_init(void)
 
 	if (err)
 		return err;
+	err = agk_follow_init();
+	if (err)
+		goto no_follow;
 	err = pci_register_driver(&driver);
 	if (err)
-		agk_flows_exit();
+		goto no_driver;
+	return 0;
+
+no_driver:
+	agk_follow_exit();
+no_follow:
+	agk_flows_exit();
 	return err;
 }
 
 static void __exit agk_exit(void)
 {
 	pci_unregister_driver(&driver);
+	agk_follow_exit();
 	agk_flows_exit();
 }
 

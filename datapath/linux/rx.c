@@ -21,9 +21,13 @@
 struct record {
 	u32 frame_ofs, frame_len;
 	bool resumed;
+	bool detoured;			/* Is also resumed. */
+	u32 hash;			/* 0: none. */
 	u32 cut;
 	struct agilio_metadata md;
 	u8 opts[AGILIO_MAX_TUNNEL_OPTS];	/* md.tunnel.opts_len of them. */
+	size_t detour_opts;		/* Bytes of detour.opts. */
+	struct agk_detour detour;	/* If the packet is to go there. */
 };
 
 /* struct ip_tunnel_info has its options behind it. */
@@ -31,6 +35,19 @@ struct tunnel_info {
 	struct ip_tunnel_info info;
 	u8 opts[AGILIO_MAX_TUNNEL_OPTS];
 };
+
+/* Reads what we had COPY_TO_HOST bring back, 'n' bytes at 'ofs'. */
+static bool read_detour(struct agk_repr *r, u32 ofs, u32 n, struct record *rec)
+{
+	const u32 min = offsetof(struct agk_detour, opts);
+
+	if (n < min || n > sizeof(rec->detour) || n % 4)
+		return false;
+	agilio_ring_read(&r->to_host, ofs, &rec->detour, n);
+	rec->detour_opts = n - min;
+	return rec->detour.attr.nla_type == AGK_DETOUR &&
+	       rec->detour.attr.nla_len == n;
+}
 
 /* Reads 'meta_len' bytes of metadata, and says if they make sense. */
 static bool read_meta(struct agk_repr *r, u32 meta_len, struct record *rec)
@@ -43,12 +60,15 @@ static bool read_meta(struct agk_repr *r, u32 meta_len, struct record *rec)
 	agilio_ring_read(&r->to_host, ofs, &rec->md, sizeof(rec->md));
 	n = rec->md.tunnel.opts_len;
 	in_port = agilio_from_le32(rec->md.in_port);
-	if (meta_len != sizeof(rec->md) + n || n > sizeof(rec->opts) || n % 4 ||
+	if (meta_len < sizeof(rec->md) + n || n > sizeof(rec->opts) || n % 4 ||
+	    (!rec->detoured && meta_len != sizeof(rec->md) + n) ||
 	    rec->md.packet_type ||
 	    (in_port != r->port && !(in_port & AGILIO_PORT_HOST)))
 		return false;
 	agilio_ring_read(&r->to_host, ofs + sizeof(rec->md), rec->opts, n);
-	return true;
+	return !rec->detoured || read_detour(r, ofs + sizeof(rec->md) + n,
+					     meta_len - sizeof(rec->md) - n,
+					     rec);
 }
 
 /* Reads descriptor and metadata of a record of 'len' bytes. */
@@ -62,14 +82,17 @@ static bool look(struct agk_repr *r, u32 len, struct record *rec)
 	flags = agilio_from_le16(desc.flags);
 	rec->frame_ofs = sizeof(desc) + meta_len;
 	rec->frame_len = len - rec->frame_ofs;
-	rec->resumed = flags == AGILIO_DESC_RESUMED;
+	rec->resumed = flags & AGILIO_DESC_RESUMED;
+	rec->detoured = flags == (AGILIO_DESC_RESUMED | AGILIO_DESC_SAMPLED);
 	rec->cut = agilio_from_le32(desc.cut);
+	rec->hash = agilio_from_le32(desc.hash);
 	if (agilio_from_le32(desc.port) != r->port) {
 		agk_count(r->nic, AGK_COUNTER_rx_stale);
 		return false;
 	}
 	if (rec->frame_ofs + ETH_HLEN > len ||
 	    rec->frame_len > AGILIO_MAX_FRAME || rec->cut > rec->frame_len ||
+	    (flags & ~(AGILIO_DESC_RESUMED | AGILIO_DESC_SAMPLED)) ||
 	    (!rec->resumed && (meta_len || flags)) ||
 	    (rec->resumed && !read_meta(r, meta_len, rec))) {
 		agk_count(r->nic, AGK_COUNTER_rx_bad);
@@ -90,6 +113,9 @@ static struct sk_buff *read_frame(struct agk_repr *r, const struct record *rec)
 	agilio_ring_read(&r->to_host, rec->frame_ofs,
 			 skb_put(skb, rec->frame_len), rec->frame_len);
 	skb->protocol = eth_type_trans(skb, r->dev);
+	/* The one that the NIC's HASH starts from (actions.c). */
+	if (rec->hash)
+		skb_set_hash(skb, rec->hash, PKT_HASH_TYPE_L4);
 	return skb;
 }
 
@@ -115,8 +141,14 @@ static struct ip_tunnel_info *tunnel_info(const struct record *rec,
 		return NULL;
 	memset(&t->info, 0, sizeof(t->info));
 	key->tun_id = (__force __be64)from->id;
-	key->u.ipv4.src = (__force __be32)from->ip_src;
-	key->u.ipv4.dst = (__force __be32)from->ip_dst;
+	if (from->ip_dst) {
+		key->u.ipv4.src = (__force __be32)from->ip_src;
+		key->u.ipv4.dst = (__force __be32)from->ip_dst;
+	} else {
+		memcpy(&key->u.ipv6.src, from->ipv6_src, 16);
+		memcpy(&key->u.ipv6.dst, from->ipv6_dst, 16);
+		t->info.mode = IP_TUNNEL_INFO_IPV6;
+	}
 	key->tun_flags = tunnel_flags(rec);
 	key->tos = from->tos;
 	key->ttl = from->ttl;
@@ -137,6 +169,16 @@ static struct net_device *in_dev(struct agk_repr *r, const struct record *rec)
 				    in_port & ~AGILIO_PORT_HOST) : r->dev;
 }
 
+/* Into the tunnel that it was too long for, as far as the NIC knows. */
+static void detour(struct agk_repr *r, const struct record *rec,
+		   struct sk_buff *skb)
+{
+	skb->dev = r->dev;
+	skb_trim(skb, skb->len - min(rec->cut, skb->len));
+	if (agk_tunnel_send(skb, &rec->detour, rec->detour_opts))
+		agk_count(r->nic, AGK_COUNTER_rx_no_tunnel);
+}
+
 static void resume(struct agk_repr *r, const struct record *rec,
 		   struct sk_buff *skb)
 {
@@ -151,7 +193,9 @@ static void resume(struct agk_repr *r, const struct record *rec,
 	skb->dev = in_dev(r, rec);
 	skb->mark = agilio_from_le32(rec->md.pkt_mark);
 	skb->priority = agilio_from_le32(rec->md.skb_priority);
-	if (!skb->dev) {
+	if (rec->detoured) {
+		detour(r, rec, skb);
+	} else if (!skb->dev) {
 		kfree_skb(skb);
 		agk_count(r->nic, AGK_COUNTER_rx_no_port);
 	} else if (ovs_offload_receive(skb, &how)) {

@@ -31,6 +31,7 @@ static const struct {
 		sizeof_field(struct agilio_action_set_##ACTION, TO)) }
 	FIELD(ETHERNET, ethernet, eth_src, ETH, eth, src),
 	FIELD(ETHERNET, ethernet, eth_dst, ETH, eth, dst),
+	FIELD(MPLS, mpls, mpls_lse, MPLS, mpls, lse),
 	FIELD(IPV4, ipv4, ipv4_src, IPV4, ipv4, src),
 	FIELD(IPV4, ipv4, ipv4_dst, IPV4, ipv4, dst),
 	FIELD(IPV4, ipv4, ipv4_tos, IPV4, ipv4, tos),
@@ -94,6 +95,8 @@ static const char *put_members(struct agk_translation *t, u16 attr,
 	if (!covers(attr, mask, key_size))
 		return "action: set of a part";
 	agk_put_action(t, type, &a, len);
+	if (attr != OVS_KEY_ATTR_ETHERNET && attr != OVS_KEY_ATTR_MPLS)
+		t->hashed = false;	/* Addresses or ports, perhaps. */
 	return NULL;
 }
 
