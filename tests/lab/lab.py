@@ -209,10 +209,11 @@ class Lab:
         machine.run(GUEST % {'built': BUILT})
         return machine
 
-    def start_switch(self, machine, options=''):
+    def start_switch(self, machine, options='', driver=True):
         """agilio.ko, ovsdb-server, and a stock ovs-vswitchd."""
+        if driver:
+            machine.run('modprobe agilio')
         machine.run('''. /lab-env
-            modprobe agilio
             ovsdb-tool create /run/conf.db %s/vswitchd/vswitch.ovsschema
             ovsdb-server /run/conf.db --remote=punix:/run/db.sock --detach \
                 --pidfile --log-file -vconsole:off

@@ -194,7 +194,7 @@ def check_hash(k, machine, a, b):
         priority=1,arp,actions=normal
         priority=1,ip,in_port=agl_p1,actions=agl_p0
         priority=1,ip,in_port=agl_p0,actions=group:1''')
-    dump = b.start_reading('timeout', '25', 'tcpdump', '-l', '-n', '-v', '-i',
+    dump = b.start_reading('timeout', '99', 'tcpdump', '-l', '-n', '-v', '-i',
                            'eth0', '-Q', 'in', '-c', '120', 'udp')
     carried = k.nic_stats()['carried']
     for port in range(4000, 4012):
@@ -202,7 +202,7 @@ def check_hash(k, machine, a, b):
             machine.run('. /lab-env; ovs-appctl revalidator/purge')
         a.run('python3', '-c', SEND, str(port), '10', '20')
     carried = k.nic_stats()['carried'] - carried
-    said = dump.communicate(timeout=30)[0]
+    said = dump.communicate(timeout=100)[0]
     tos = {}
     for packet in re.findall(r'tos (0x[0-9a-f]+),.*?\.(40\d\d) > ', said,
                              re.S):

@@ -130,6 +130,24 @@ def check_keep_alive(k, machine, a, family, remote):
                 'base_reachable_time_ms' % family)
 
 
+def check_ecn(k, machine, peer):
+    """An outer header with ECT(1) may change the inner one: that is for the
+    kernel; with ECT(0), never."""
+    def ping(tos):
+        said = peer.run('ping -n -q -c 40 -i 0.05 -Q %d 10.1.0.1' % tos,
+                        check=False)
+        if '40 received' not in said:
+            raise lab.Failure('ECN %d: %s' % (tos, said))
+
+    ping(2)
+    if k.share_of(lambda: ping(2)) < 0.95:
+        raise lab.Failure('packets with ECT(0) are not carried')
+    before = received(machine, 'vxlan_sys_4789')
+    ping(1)
+    if received(machine, 'vxlan_sys_4789') - before < 40:
+        raise lab.Failure('the kernel did not see ECT(1)')
+
+
 def check_too_long(k, a):
     """Of a packet that does not fit the host's kernel tells the sender."""
     before = k.nic_stats()['sampled']
@@ -163,5 +181,6 @@ def test(k):
     check_changes(machine, peer, a, 'fd00::1/64', 'fd00::2',
                   'blackhole fd00::2/128')
     check_keep_alive(k, machine, a, 'ipv6', 'fd00::2')
+    check_ecn(k, machine, peer)
     check_too_long(k, a)
     return ', '.join(said)
