@@ -118,8 +118,11 @@ class Lab:
         with self.daemon(self.tree + '/datapath/agilio/agilio-nicd',
                          '--pidfile', '-vconsole:off', *args,
                          cpu=cpu) as process:
-            wait_for(lambda: os.path.exists(self.path('agilio-nicd.pid')),
-                     'NIC')
+            wait_for(lambda: process.poll() is not None
+                     or thread_of(process.pid, 'worker'), 'NIC')
+            if process.returncode is not None:
+                with open(self.path('stderr')) as log:
+                    raise Failed('agilio-nicd ended: ' + log.read()[-300:])
             yield process
 
     @contextlib.contextmanager
