@@ -427,7 +427,7 @@ agilio_map_meter_counts(const struct agilio_map *map, uint32_t slot,
 {
     memset(counts, 0, AGILIO_METER_WORDS * sizeof *counts);
     if (slot < map->max_meters) {
-        const agilio_le64 *from = &map->meters[slot].in.packets;
+        const agilio_le64 *from = (const agilio_le64 *) &map->meters[slot];
 
         for (size_t i = 0; i < AGILIO_METER_WORDS; i++) {
             counts[i] = agilio_from_le64(agilio_load_relaxed(&from[i]));

@@ -192,7 +192,7 @@ invalid(void)
     refuse(AGILIO_E_INVAL, "only action");
     PUT(RECIRC, recirc, .recirc_id = 0);
     refuse(AGILIO_E_INVAL, "recirc_id");
-    PUT(HASH, hash, .alg = agilio_to_le32(2));
+    PUT(HASH, hash, .alg = agilio_to_le32(AGILIO_HASH_KERNEL + 1));
     refuse(AGILIO_E_INVAL, "hash");
     PUT(TRUNC, trunc, .max_len = agilio_to_le32(13));
     refuse(AGILIO_E_INVAL, "TRUNC");

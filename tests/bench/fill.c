@@ -34,7 +34,7 @@ must(bool ok, const char *what)
 static uint64_t
 resident(void)
 {
-    unsigned long total, pages;
+    unsigned long total, pages = 0;
     FILE *f = fopen("/proc/self/statm", "r");
 
     must(f && fscanf(f, "%lu %lu", &total, &pages) == 2, "no /proc");
