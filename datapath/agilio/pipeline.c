@@ -488,14 +488,15 @@ prepare(struct agl_worker *w, struct agl_pkt *const pkts[], uint32_t n,
 }
 
 /* Takes a packet through the passes that do no more than look it up again, as
- * long as the answer is known.  Returns the flow after these. */
+ * long as the answer is known.  Returns the flow after these.  An unfinished
+ * frame does not go there: each of what comes of it will. */
 static inline struct agl_flow *
 hop(struct agl_worker *w, struct agl_pkt *pkt, struct agl_traversal *t)
 {
     struct agl_flow *flow = t->path.flows[0];
 
     while (AGILIO_UNLIKELY(t->at < t->path.n) && t->path.plain
-           && flow->program->recirc_id
+           && flow->program->recirc_id && !pkt->vnet
            && pkt->n_recirc < AGILIO_MAX_RECIRC) {
         account(w, flow, pkt);
         pkt->md.recirc_id = flow->program->recirc_id;

@@ -956,6 +956,33 @@ test_unfinished(void)
     stop();
 }
 
+/* Through passes that only look again, each of what comes of it goes alone. */
+static void
+test_unfinished_recirc(void)
+{
+    struct agilio_action_recirc recirc = ACTION(RECIRC, recirc, recirc_id, 7);
+    struct agilio_action_output output = ACTION(OUTPUT, output, port, 0);
+
+    start(64, true);
+    output.port = agilio_to_le32(ids[OUT]);
+    CHECK(!put_recirc_flow(1, 0, &recirc, sizeof recirc));
+    CHECK(!put_recirc_flow(2, 7, &output, sizeof output));
+    for (int i = 0; i < 3; i++) {
+        inject_udp(1);
+        settle();
+    }
+    CHECK(counter(AGILIO_COUNTER_L1_HIT) == 2);
+    devs[IN].up.class = &inproc_whole_class;
+    inject_udp(1);
+    settle();
+    CHECK(devs[OUT].n_tx == 3 + 2);
+    CHECK(counter(AGILIO_COUNTER_RECIRC) == 3 + 2);
+    for (int id = 1; id <= 2; id++) {
+        CHECK(agilio_from_le64(sim.region.flows[id].packets) == 3 + 2);
+    }
+    stop();
+}
+
 /* The MTU is for what will be on the wire; and there may be no buffer. */
 static void
 test_unfinished_limits(void)
@@ -1177,6 +1204,7 @@ main(void)
     RUN(test_gone_amid_requests);
     RUN(test_busy_host);
     RUN(test_unfinished);
+    RUN(test_unfinished_recirc);
     RUN(test_unfinished_limits);
     RUN(test_broken_host);
     RUN(test_port_incarnations);
