@@ -10,6 +10,7 @@ noinst_HEADERS += \
 	include/agilio/abi.h \
 	include/agilio/capture.h \
 	include/agilio/msg.h \
+	include/agilio/netlink.h \
 	include/agilio/platform.h \
 	include/agilio/ring.h
 
@@ -37,6 +38,8 @@ lib_libopenvswitch_la_SOURCES += \
 	lib/agilio-hooks.h \
 	lib/agilio-ivshmem.c \
 	lib/agilio-ivshmem.h \
+	lib/agilio-kernel.c \
+	lib/agilio-kernel.h \
 	lib/agilio-map.c \
 	lib/agilio-map.h \
 	lib/agilio-match.c \
@@ -68,6 +71,8 @@ lib_libopenvswitch_la_SOURCES += \
 	lib/agilio-translate.h \
 	lib/agilio-tunnel.c \
 	lib/agilio-tunnel.h \
+	lib/agilio-view.c \
+	lib/agilio-view.h \
 	lib/agilio-wake.c \
 	lib/agilio.c \
 	lib/agilio.h \

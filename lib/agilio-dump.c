@@ -7,7 +7,8 @@
  * come in by a port without our flow API (the bridge's own, a dummy, another
  * vendor's), and none at all without hw-offload, nor later those that were
  * made without it; an operator who asks why a flow is not on the NIC may well
- * ask about one of these.  So the datapaths are asked too.
+ * ask about one of these.  So the datapaths are asked too; and agilio.ko, of
+ * the kernel datapath's flows, which are on a NIC (agilio-kernel.h).
  *
  * Called by the other commands too, in the main thread.
  */
@@ -18,6 +19,7 @@
 
 #include "agilio.h"
 #include "agilio-table.h"
+#include "agilio-view.h"
 #include "netdev.h"
 #include "netdev-offload.h"
 #include "odp-util.h"
@@ -50,9 +52,57 @@ why_not_offered(odp_port_t port, const char *dpif_type)
     return offloads ? "offload: not offered" : "in_port: host port";
 }
 
+/* What is being gone through. */
+struct walk {
+    const struct agilio_kernel *kernel;
+    agilio_shadow_visit *visit;
+    void *aux;
+    struct dpif *dpif;
+    const char *dpif_type;
+};
+
+/* What agilio.ko does with a flow of which it says nothing. */
 static void
-show(const struct dpif_flow *f, const char *dpif_type,
-     agilio_shadow_visit *visit, void *aux)
+judge_unknown(const struct walk *walk, struct agilio_shadow_flow *view)
+{
+    odp_port_t in_port = view->match.flow.in_port.odp_port;
+    struct dpif_port port;
+
+    view->residency = AGILIO_HOST;
+    view->reason = "in_port: host port";
+    if (dpif_port_query_by_number(walk->dpif, in_port, &port)) {
+        return;                 /* It has gone in the meantime. */
+    }
+    view->kernel_nic = agilio_kernel_find_device(walk->kernel, port.name);
+    dpif_port_destroy(&port);
+    if (view->kernel_nic) {
+        view->residency = AGILIO_PENDING;
+        view->reason = (view->kernel_nic->state != AGILIO_GENL_ACTIVE
+                        ? "nic: not ready"
+                        : view->kernel_nic->n_flows
+                          >= view->kernel_nic->map.max_flows
+                        ? "size: flow table full" : "nic: not answered yet");
+    }
+}
+
+/* Whose a flow of the kernel datapath is. */
+static void
+judge_kernel(const struct walk *walk, struct agilio_shadow_flow *view)
+{
+    const struct agilio_kernel_flow *flow
+        = agilio_kernel_find_flow(walk->kernel, &view->ufid);
+
+    if (flow) {
+        view->kernel_nic = flow->nic;
+        view->residency = flow->residency;
+        view->reason = flow->reason;
+    } else {
+        judge_unknown(walk, view);
+    }
+}
+
+static void
+show(const struct walk *walk, const struct dpif_flow *f)
 {
     struct agilio_shadow_flow view = {
         .ufid = f->ufid,
@@ -70,49 +120,59 @@ show(const struct dpif_flow *f, const char *dpif_type,
     odp_flow_key_to_flow(f->key, f->key_len, &view.match.flow, NULL);
     odp_flow_key_to_mask(f->mask, f->mask_len, &view.match.wc,
                          &view.match.flow, NULL);
-    view.reason = why_not_offered(view.match.flow.in_port.odp_port, dpif_type);
-    visit(&view, aux);
+    if (!strcmp(walk->dpif_type, "system")) {
+        judge_kernel(walk, &view);
+    } else {
+        view.reason = why_not_offered(view.match.flow.in_port.odp_port,
+                                      walk->dpif_type);
+    }
+    walk->visit(&view, walk->aux);
 }
 
 static void
-show_datapath(const char *name, const char *type, agilio_shadow_visit *visit,
-              void *aux)
+show_datapath(struct walk *walk, const char *name, const char *type)
 {
     struct dpif_flow_dump_thread *thread;
     struct dpif_flow_dump *dump;
     struct dpif_flow f;
-    struct dpif *dpif;
 
-    if (dpif_open(name, type, &dpif)) {
+    if (dpif_open(name, type, &walk->dpif)) {
         return;                 /* Gone in the meantime. */
     }
-    dump = dpif_flow_dump_create(dpif, false, NULL);
+    walk->dpif_type = dpif_normalize_type(dpif_type(walk->dpif));
+    dump = dpif_flow_dump_create(walk->dpif, false, NULL);
     thread = dpif_flow_dump_thread_create(dump);
     while (dpif_flow_dump_next(thread, &f, 1)) {
-        show(&f, dpif_normalize_type(dpif_type(dpif)), visit, aux);
+        show(walk, &f);
     }
     dpif_flow_dump_thread_destroy(thread);
     dpif_flow_dump_destroy(dump);
-    dpif_close(dpif);
+    dpif_close(walk->dpif);
 }
 
 void
-agilio_dump_for_each(agilio_shadow_visit *visit, void *aux)
+agilio_dump_for_each(struct agilio_kernel *kernel, agilio_shadow_visit *visit,
+                     void *aux)
 {
+    struct walk walk = { .kernel = kernel, .visit = visit, .aux = aux };
     struct sset types = SSET_INITIALIZER(&types);
     const char *type;
 
     agilio_shadow_for_each(visit, aux);
+    if (kernel->n_nics) {
+        agilio_kernel_get_flows(kernel);
+    }
     dp_enumerate_types(&types);
     SSET_FOR_EACH (type, &types) {
         struct sset names = SSET_INITIALIZER(&names);
         const char *name;
 
-        if (strcmp(type, "system")) {   /* The kernel's: not ours to offer. */
+        /* The kernel's flows are not ours to judge without its NIC. */
+        if (strcmp(type, "system") || kernel->n_nics) {
             dp_enumerate_names(type, &names);
         }
         SSET_FOR_EACH (name, &names) {
-            show_datapath(name, type, visit, aux);
+            show_datapath(&walk, name, type);
         }
         sset_destroy(&names);
     }
@@ -125,6 +185,7 @@ agilio_dump_for_each(agilio_shadow_visit *visit, void *aux)
 
 struct dump {
     struct ds ds;
+    struct agilio_views views;
     struct table table;         /* In JSON, the same. */
     bool json;
     bool why;                   /* Only flows that the NIC does not carry. */
@@ -185,8 +246,19 @@ count_reason(struct shash *reasons, const char *name, const char *reason)
     free(key);
 }
 
+/* The NIC that a flow is on or offered to, or NULL. */
+static const char *
+nic_name(const struct dump *dump, const struct agilio_shadow_flow *flow)
+{
+    size_t i = agilio_views_find(&dump->views, flow);
+
+    return i < dump->views.n ? dump->views.items[i].name : NULL;
+}
+
+/* 'at' is the NIC's name if there are several, or NULL. */
 static void
-format_flow(struct ds *ds, const struct agilio_shadow_flow *flow)
+format_flow(struct ds *ds, const struct agilio_shadow_flow *flow,
+            const char *at)
 {
     if (flow->offered) {
         ds_put_cstr(ds, "mega_");       /* Not the one that dpctl shows. */
@@ -199,6 +271,9 @@ format_flow(struct ds *ds, const struct agilio_shadow_flow *flow)
     ds_put_format(ds, ", nic:%s", agilio_residency_name(flow->residency));
     if (flow->reason) {
         ds_put_format(ds, "(%s)", flow->reason);
+    }
+    if (at) {
+        ds_put_format(ds, ", at:%s", at);
     }
     ds_put_cstr(ds, ", actions:");
     format_odp_actions(ds, flow->actions, flow->actions_len, NULL);
@@ -214,7 +289,8 @@ put_text(struct table *table, struct ds *ds)
 }
 
 static void
-put_flow(struct table *table, const struct agilio_shadow_flow *flow)
+put_flow(struct table *table, const struct agilio_shadow_flow *flow,
+         const char *at)
 {
     const struct dpif_flow_stats *stats = &flow->stats;
     struct ds ds = DS_EMPTY_INITIALIZER;
@@ -238,6 +314,7 @@ put_flow(struct table *table, const struct agilio_shadow_flow *flow)
     put_text(table, &ds);
     format_odp_actions(&ds, flow->actions, flow->actions_len, NULL);
     put_text(table, &ds);
+    agilio_table_text(table, at);
     ds_destroy(&ds);
 }
 
@@ -254,9 +331,10 @@ dump_flow(const struct agilio_shadow_flow *flow, void *dump_)
                      flow->reason);
     }
     if (dump->json) {
-        put_flow(&dump->table, flow);
+        put_flow(&dump->table, flow, nic_name(dump, flow));
     } else {
-        format_flow(&dump->ds, flow);
+        format_flow(&dump->ds, flow,
+                    dump->views.n > 1 ? nic_name(dump, flow) : NULL);
     }
 }
 
@@ -291,9 +369,11 @@ agilio_dump_flows(struct unixctl_conn *conn, int argc, const char *argv[],
         return;
     }
     agilio_table_init(&dump.table, "ufid_type ufid nic reason packets bytes "
-                      "used_ms tcp_flags match actions");
+                      "used_ms tcp_flags match actions at");
     shash_init(&dump.reasons);
-    agilio_dump_for_each(dump_flow, &dump);
+    agilio_views_init(&dump.views);
+    agilio_dump_for_each(&dump.views.kernel, dump_flow, &dump);
+    agilio_views_destroy(&dump.views);
     if (dump.json) {
         agilio_table_put(&dump.ds, &dump.table, "flows", &style);
     } else {

@@ -71,6 +71,7 @@ agilio_reasons(struct unixctl_conn *conn, int argc, const char *argv[],
                void *aux OVS_UNUSED)
 {
     struct shash reasons = SHASH_INITIALIZER(&reasons);
+    struct agilio_kernel kernel;
     struct ds ds = DS_EMPTY_INITIALIZER;
     const struct shash_node **nodes;
     struct table_style style;
@@ -83,7 +84,9 @@ agilio_reasons(struct unixctl_conn *conn, int argc, const char *argv[],
         unixctl_command_reply_error(conn, "the only option is --format=json");
         return;
     }
-    agilio_dump_for_each(count_reason, &reasons);
+    agilio_kernel_init(&kernel);
+    agilio_dump_for_each(&kernel, count_reason, &reasons);
+    agilio_kernel_destroy(&kernel);
     nodes = shash_sort(&reasons);
     if (shash_count(&reasons)) {
         qsort(nodes, shash_count(&reasons), sizeof *nodes, compare_reasons);

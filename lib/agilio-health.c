@@ -7,20 +7,22 @@
  * exits with 2 if the system state is FAIL.  agilio-ctl puts the lines into
  * the report of "ovs-ctl status", so they look as its own do.
  *
- * Runs in the main thread; takes 2 s at most, if the NIC hangs. */
+ * Runs in the main thread; takes 2 s at most, if a NIC hangs; 4 s, if it is
+ * the kernel's. */
 
 #include <config.h>
 
 #include "agilio.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 #include "agilio-ctl.h"
 #include "agilio-hooks.h"
-#include "agilio-nic.h"
 #include "agilio-residency.h"
 #include "agilio-shadow.h"
 #include "agilio-table.h"
+#include "agilio-view.h"
 #include "netdev-agilio.h"
 #include "netdev-provider.h"
 #include "openvswitch/dynamic-string.h"
@@ -45,6 +47,7 @@ enum grade {
 struct report {
     struct ds text;
     struct table table;
+    const char *at;             /* The NIC that the lines are about. */
     enum grade worst;
 };
 
@@ -79,6 +82,7 @@ say(struct report *report, enum grade grade, const char *remedy,
     agilio_table_text(&report->table, text);
     agilio_table_text(&report->table, grade_name(grade));
     agilio_table_text(&report->table, grade != PASS ? remedy : "");
+    agilio_table_text(&report->table, report->at);
     free(text);
     report->worst = MAX(report->worst, grade);
 }
@@ -89,35 +93,51 @@ say(struct report *report, enum grade grade, const char *remedy,
 
 /* True if there is one to examine further. */
 static bool
-check_detected(struct report *report)
+check_detected(struct report *report, const struct agilio_views *views,
+               const struct agilio_view *view)
 {
-    bool detected = (agilio_nic_map()
-                     && agilio_nic_status() != AGILIO_NIC_DOWN);
-    char *path = agilio_nic_path();
+    bool detected = view->map && view->status != AGILIO_NIC_DOWN;
     struct ds why = DS_EMPTY_INITIALIZER;
 
-    agilio_nic_describe(&why);
+    agilio_view_describe(view, &why);
     ds_chomp(&why, '\n');
-    if (!path) {
+    if (!view->name) {
         ds_put_cstr(&why, ": no interface has type=agilio");
     } else {
         ds_put_cstr(&why, "; is agilio-nicd running (agilio-ctl start)?");
     }
-    say(report, detected ? PASS : path ? FAIL : SKIPPED, ds_cstr(&why),
-        "detected");
+    say(report, detected ? PASS : view->name ? FAIL : SKIPPED, ds_cstr(&why),
+        "detected%s%s", views->n > 1 ? " at " : "",
+        views->n > 1 ? view->name : "");
     ds_destroy(&why);
-    free(path);
     return detected;
 }
 
+/* Asks for a sign of life.  On error '*reason' is malloc'd, or NULL. */
+static int
+keepalive(const struct agilio_view *view, char **reason)
+{
+    int error;
+
+    *reason = NULL;
+    if (!view->kernel) {
+        return agilio_nic_call(AGILIO_MSG_KEEPALIVE, NULL, 0, NULL, 0, NULL,
+                               reason);
+    }
+    error = agilio_kernel_keepalive(view->name);
+    if (error && error != ENODEV) {
+        *reason = xstrdup(ovs_strerror(error));
+    }
+    return error;
+}
+
 static void
-check_control(struct report *report)
+check_control(struct report *report, const struct agilio_view *view)
 {
     long long int start = time_usec();
-    char *reason = NULL;
+    char *reason;
 
-    if (agilio_nic_call(AGILIO_MSG_KEEPALIVE, NULL, 0, NULL, 0, NULL,
-                        &reason)) {
+    if (keepalive(view, &reason)) {
         say(report, FAIL, "restart the NIC (agilio-ctl restart); its log may "
             "say more", "control channel responsive (%s)",
             reason ? reason : "no answer");
@@ -128,19 +148,48 @@ check_control(struct report *report)
     free(reason);
 }
 
+struct signs {
+    uint64_t heartbeat, clock;
+};
+
+/* As they are now; of a NIC of the kernel's a new snapshot is needed. */
+static struct signs
+read_signs(const struct agilio_view *view)
+{
+    const struct agilio_region *region = view->map->region;
+    struct agilio_kernel kernel;
+    struct signs signs;
+
+    if (view->kernel) {
+        const struct agilio_kernel_nic *nic;
+
+        agilio_kernel_init(&kernel);
+        nic = agilio_kernel_find_nic(&kernel, view->name);
+        region = nic ? &nic->region : region;
+    }
+    signs.heartbeat = agilio_load_relaxed(&region->heartbeat);
+    signs.clock = agilio_load_relaxed(&region->clock);
+    if (view->kernel) {
+        agilio_kernel_destroy(&kernel);
+    }
+    return signs;
+}
+
 /* The heart beats in the NIC's control thread, the clock is put right by its
  * worker, which sleeps for a tenth of a second at most. */
 static void
-check_threads(struct report *report, const struct agilio_region *region)
+check_threads(struct report *report, const struct agilio_view *view)
 {
-    uint64_t heartbeat = agilio_load_relaxed(&region->heartbeat);
-    uint64_t clock = agilio_load_relaxed(&region->clock);
+    struct signs first = read_signs(view);
     bool beats = false, ticks = false;
 
     for (int i = 0; i < ALIVE_MSEC / 10 && !(beats && ticks); i++) {
+        struct signs now;
+
         xnanosleep_no_quiesce(10 * 1000 * 1000);
-        beats = beats || agilio_load_relaxed(&region->heartbeat) != heartbeat;
-        ticks = ticks || agilio_load_relaxed(&region->clock) != clock;
+        now = read_signs(view);
+        beats = beats || now.heartbeat != first.heartbeat;
+        ticks = ticks || now.clock != first.clock;
     }
     say(report, beats ? PASS : FAIL, "the NIC's control thread hangs: restart "
         "the NIC (agilio-ctl restart)", "heartbeat advances");
@@ -150,7 +199,7 @@ check_threads(struct report *report, const struct agilio_region *region)
 }
 
 /* Ages of flows and rates of meters are by the NIC's clock, which is to go as
- * fast as ours since we attached. */
+ * fast as ours since we attached; when agilio.ko did we do not know. */
 static void
 check_clock(struct report *report, const struct agilio_map *map)
 {
@@ -213,9 +262,10 @@ ring_percent(const struct agilio_map *map,
 }
 
 static void
-check_rings(struct report *report, const struct agilio_map *map)
+check_rings(struct report *report, const struct agilio_view *view)
 {
-    uint32_t fullest = 0;
+    const struct agilio_map *map = view->map;
+    uint32_t fullest = view->kernel ? view->kernel->ring_fill : 0;
 
     for (uint32_t i = 0; i < map->n_qps; i++) {
         fullest = MAX(fullest, ring_percent(map, &map->qps[i].to_host));
@@ -230,6 +280,23 @@ check_rings(struct report *report, const struct agilio_map *map)
 /* ## -------- ##
  * ## The host ##
  * ## -------- ## */
+
+/* agilio.ko makes one for each port. */
+static void
+check_devices(struct report *report, const struct agilio_kernel_nic *nic)
+{
+    struct agilio_port port;
+    int n = 0, n_without = 0;
+
+    for (uint32_t slot = 0; slot < nic->map.n_ports; slot++) {
+        if (agilio_map_port(&nic->map, slot, &port)) {
+            n++;
+            n_without += !nic->devices[slot][0];
+        }
+    }
+    say(report, n_without ? WARN : PASS, "the kernel's log says why (dmesg)",
+        "ports have a representor (%d of %d do not)", n_without, n);
+}
 
 static void
 check_representors(struct report *report)
@@ -259,12 +326,20 @@ count_flow(const struct agilio_shadow_flow *flow, void *counts_)
 }
 
 static void
-check_flows(struct report *report, const struct agilio_map *map)
+check_flows(struct report *report, struct agilio_views *views,
+            const struct agilio_view *view)
 {
+    const struct agilio_map *map = view->map;
     size_t counts[AGILIO_N_RESIDENCIES] = { 0 };
+    const struct agilio_kernel_flow *flow;
     size_t n;
 
-    agilio_shadow_for_each(count_flow, counts);
+    if (!view->kernel) {
+        agilio_shadow_for_each(count_flow, counts);
+    }
+    HMAP_FOR_EACH (flow, node, &views->kernel.flows) {
+        counts[flow->residency] += flow->nic == view->kernel;
+    }
     n = counts[AGILIO_RESIDENT] + counts[AGILIO_HOST];
     say(report, n >= map->max_flows ? FAIL
         : n > map->max_flows / 100.0 * FULL_PERCENT ? WARN : PASS,
@@ -286,28 +361,52 @@ check_statistics(struct report *report)
 }
 
 static void
-examine(struct report *report)
+examine_nic(struct report *report, struct agilio_views *views,
+            const struct agilio_view *view)
 {
-    ds_put_cstr(&report->text, "SDN Health Report:\n------------------\n");
-    if (check_detected(report)) {
-        const struct agilio_map *map = agilio_nic_map();
+    if (check_detected(report, views, view)) {
+        const struct agilio_map *map = view->map;
 
         say(report, PASS, NULL, "ABI version supported (%d to %d)",
             agilio_from_le16(map->region->abi_min),
             agilio_from_le16(map->region->abi_max));
-        say(report, agilio_nic_status() == AGILIO_NIC_ACTIVE ? PASS : WARN,
+        say(report, view->status == AGILIO_NIC_ACTIVE ? PASS : WARN,
             "flow-restore-wait is set, or vswitchd is not yet configured",
             "flow table taken over");
-        check_control(report);
-        check_threads(report, map->region);
-        check_clock(report, map);
+        check_control(report, view);
+        check_threads(report, view);
+        if (map->first_msec) {
+            check_clock(report, map);
+        }
         check_ports(report, map);
-        check_rings(report, map);
+        check_rings(report, view);
         check_fallback(report, map);
-        check_flows(report, map);
+        check_flows(report, views, view);
     }
-    check_representors(report);
-    check_statistics(report);
+    if (view->kernel) {
+        check_devices(report, view->kernel);
+    } else {
+        check_representors(report);
+        check_statistics(report);
+    }
+}
+
+static void
+examine(struct report *report)
+{
+    struct agilio_views views;
+
+    ds_put_cstr(&report->text, "SDN Health Report:\n------------------\n");
+    agilio_views_init(&views);
+    agilio_kernel_get_flows(&views.kernel);
+    if (views.kernel.error) {
+        say(report, FAIL, views.kernel.error, "agilio.ko can be asked");
+    }
+    for (size_t i = 0; i < views.n; i++) {
+        report->at = views.items[i].name;
+        examine_nic(report, &views, &views.items[i]);
+    }
+    agilio_views_destroy(&views);
     ds_put_format(&report->text, "%-60s     [%s]\n",
                   "Overall System State", grade_name(report->worst));
 }
@@ -326,7 +425,7 @@ agilio_health(struct unixctl_conn *conn, int argc, const char *argv[],
         unixctl_command_reply_error(conn, "the only option is --format=json");
         return;
     }
-    agilio_table_init(&report.table, "item grade remedy");
+    agilio_table_init(&report.table, "item grade remedy at");
     examine(&report);
 
     if (style.format == TF_JSON) {

@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include "agilio/msg.h"
+#include "openvswitch/dynamic-string.h"
 #include "util.h"
 
 /* Bounds on what the NIC may claim, far above any use: with them no product
@@ -377,6 +378,17 @@ agilio_map_count_ports(const struct agilio_map *map)
         n += agilio_map_port(map, slot, &port);
     }
     return n;
+}
+
+void
+agilio_map_describe(const struct agilio_map *map, const char *where,
+                    bool active, struct ds *ds)
+{
+    ds_put_format(ds, "NIC at %s: %s, boot id %016"PRIx64", %"PRIu32
+                  " ports, %"PRIu32" workers, room for %"PRIu32" flows\n",
+                  where, active ? "active" : "attached", map->boot_id,
+                  agilio_map_count_ports(map),
+                  agilio_from_le32(map->region->n_workers), map->max_flows);
 }
 
 uint64_t

@@ -16,6 +16,8 @@
 
 #include "agilio/abi.h"
 
+struct ds;
+
 /* A mapped region; all geometry checked against its size and constant. */
 struct agilio_map {
     const struct agilio_region *region;
@@ -82,6 +84,10 @@ bool agilio_map_port(const struct agilio_map *, uint32_t slot,
  * AGILIO_PORT_NONE. */
 uint32_t agilio_map_find_port(const struct agilio_map *, const char *name,
                               struct agilio_port *port);
+
+/* Appends a line: which is up; 'active' if its flows are ours. */
+void agilio_map_describe(const struct agilio_map *, const char *where,
+                         bool active, struct ds *);
 
 /* How many ports there are. */
 uint32_t agilio_map_count_ports(const struct agilio_map *);

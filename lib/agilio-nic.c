@@ -282,11 +282,7 @@ agilio_nic_describe(struct ds *ds)
         ds_put_format(ds, "NIC at %s: down (%s)\n", wanted,
                       down_reason ? down_reason : "connecting");
     } else {
-        ds_put_format(ds, "NIC at %s: %s, boot id %016"PRIx64", %"PRIu32
-                      " ports, %"PRIu32" workers, room for %"PRIu32" flows\n",
-                      wanted, s == AGILIO_NIC_ACTIVE ? "active" : "attached",
-                      map->boot_id, agilio_map_count_ports(map),
-                      map->n_workers, map->max_flows);
+        agilio_map_describe(map, wanted, s == AGILIO_NIC_ACTIVE, ds);
     }
     ovs_mutex_unlock(&mutex);
 }

@@ -22,6 +22,7 @@
 #include "openvswitch/match.h"
 #include "openvswitch/types.h"
 
+struct agilio_kernel_nic;
 struct netdev;
 struct nlattr;
 
@@ -81,6 +82,7 @@ struct agilio_shadow_flow {
     uint32_t nic_id;            /* UINT32_MAX if it has none. */
     enum agilio_residency residency;
     const char *reason;         /* NULL only for AGILIO_RESIDENT. */
+    const struct agilio_kernel_nic *kernel_nic; /* Of agilio.ko; or NULL. */
     struct dpif_flow_stats stats;
     const struct nlattr *actions;
     size_t actions_len;

@@ -14,6 +14,7 @@
  *     meter.c     meters
  *     match.c     sw_flow key and mask become the NIC's
  *     actions.c, header.c, set.c   sw_flow actions become a program for the NIC
+ *     netlink.c   what vswitchd asks
  *
  * The region is memory that the NIC writes too.  Where things lie in it is read
  * once, when the function is opened, and checked; a record or message is copied
@@ -21,6 +22,7 @@
  *
  * Locks, in this order:
  *
+ *     nics lock      (netlink.c's) the list of NICs
  *     ovs_mutex      (openvswitch.ko's) struct agk_flow, all flows
  *     rtnl           representors come and go
  *     ctl.mutex      one request at a time
@@ -68,7 +70,12 @@ enum agk_counter {
 	AGK_N_COUNTERS
 };
 
+struct agk_flow;
 struct agk_repr;
+struct datapath;
+struct sw_flow;
+struct sw_flow_actions;
+struct sw_flow_id;
 
 /* A tunnel device that takes the metadata from each packet. */
 struct agk_tunnel {
@@ -132,6 +139,10 @@ struct agk_nic {
 	bool flows_on;			/* Takes flows. */
 	bool open;			/* Probed, and not being removed. */
 	bool broken;			/* Not to be used again. */
+	const char *why;		/* It was last lost. */
+
+	struct list_head netlink_node;	/* In netlink.c's list... */
+	unsigned long serial;		/* ...in the order of these. */
 
 	/* Representors, by port slot; changed by the watch, with rtnl. */
 	struct agk_repr __rcu *reprs[AGILIO_MAX_PORTS];
@@ -143,11 +154,9 @@ struct agk_nic {
 	struct net_device napi_dev;
 	struct napi_struct napi;
 
-	struct ida ids;			/* Flow ids. */
+	struct xarray flow_ids;		/* Of struct agk_flow; or reserved. */
 	struct ida meter_slots;		/* With ovs_mutex. */
 	u16 meter_incarnation;		/* The last one given. */
-	struct mutex list_mutex;	/* Innermost: of flow_list. */
-	struct list_head flow_list;
 	struct dentry *debugfs;
 	struct list_head node;		/* Of follow.c. */
 	bool moved;			/* Tunnels, perhaps. */
@@ -166,6 +175,18 @@ static inline bool agk_is_pf(const struct agk_nic *nic)
 static inline void agk_count(struct agk_nic *nic, enum agk_counter counter)
 {
 	atomic64_inc(&nic->counts[counter]);
+}
+
+/* One of the NIC's own, summed over its workers. */
+static inline u64 agk_nic_counter(const struct agk_nic *nic, u32 counter)
+{
+	u64 sum = 0;
+	u32 w;
+
+	for (w = 0; w < nic->n_workers; w++)
+		sum += agilio_from_le64(agilio_load_relaxed(
+			&nic->counters[w * AGILIO_COUNTER_ROW + counter]));
+	return sum;
 }
 
 /* ## pci.c ## */
@@ -222,6 +243,13 @@ struct agk_repr *agk_repr_of(const struct net_device *dev);
 void agk_reprs_update(struct agk_nic *nic);
 void agk_reprs_remove(struct agk_nic *nic);
 void agk_reprs_down(struct agk_nic *nic);
+/* The port in a slot, and the name of its representor, empty if it has none.
+ * False if there is no port.  Takes rtnl.
+ */
+bool agk_repr_show(struct agk_nic *nic, u32 slot, struct agilio_port *port,
+		   char name[IFNAMSIZ]);
+/* How full the fullest packet ring is, in percent. */
+u32 agk_reprs_ring_fill(struct agk_nic *nic);
 
 /* ## rx.c ## */
 
@@ -240,12 +268,37 @@ void agk_flows_nic_down(struct agk_nic *nic);
 void agk_flows_show(struct agk_nic *nic);
 /* Translates flows again that depend on more than ports. */
 void agk_flows_poll(struct agk_nic *nic);
-/* A free flow id, or a negative errno. */
-int agk_flow_id(struct agk_nic *nic);
+/* Reserves a flow id for 'flow', or for what is not to be shown if that is
+ * NULL.  Returns it, or a negative errno.
+ */
+int agk_flow_id(struct agk_nic *nic, struct agk_flow *flow);
+void agk_flow_id_free(struct agk_nic *nic, u32 id);
 /* Makes scratch's body of its key, mask and 'len' bytes of program.  False if
  * it is too large.
  */
 bool agk_make_flow_put(struct agk_scratch *scratch, u32 id, size_t len);
+
+/* What there is to say about a flow. */
+struct agk_flow_info {
+	const struct sw_flow_id *id;
+	const char *why;		/* Not carried by the NIC; or NULL. */
+	bool there, refused;
+};
+
+/* Shows the flows from '*id' on, until 'visit' returns other than 0: returns
+ * that, and '*id' is the flow's.  'visit' runs under a spinlock.
+ */
+int agk_flows_visit(struct agk_nic *nic, unsigned long *id,
+		    int (*visit)(const struct agk_flow_info *info, void *aux),
+		    void *aux);
+
+/* ## netlink.c ## */
+
+int agk_netlink_init(void);
+void agk_netlink_exit(void);
+/* From when it can be asked about, to when it cannot any more. */
+void agk_netlink_add(struct agk_nic *nic);
+void agk_netlink_del(struct agk_nic *nic);
 
 /* ## meter.c: of struct ovs_offload_ops ## */
 
@@ -297,10 +350,6 @@ void agk_follow_add(struct agk_nic *nic);
 void agk_follow_del(struct agk_nic *nic);
 
 /* ## match.c, actions.c ## */
-
-struct datapath;
-struct sw_flow;
-struct sw_flow_actions;
 
 enum agk_verdict {
 	AGK_ON_NIC,

@@ -291,16 +291,19 @@ static void add(struct agk_nic *nic, const struct agk_endpoint *e)
 {
 	static struct agk_scratch scratch;	/* With rtnl. */
 	struct agilio_action_tunnel_pop pop;
-	int id = agk_flow_id(nic);
+	int id;
 
-	if (id < 0 || nic->n_endpoints == AGK_MAX_ENDPOINTS)
+	if (nic->n_endpoints == AGK_MAX_ENDPOINTS)
+		return;
+	id = agk_flow_id(nic, NULL);
+	if (id < 0)
 		return;
 	make_endpoint(e, &scratch.key, &scratch.mask, &pop);
 	memcpy(scratch.program, &pop, sizeof(pop));
 	if (!agk_make_flow_put(&scratch, id, sizeof(pop)) ||
 	    agk_ctl_call(nic, AGILIO_MSG_FLOW_PUT, scratch.body,
 			 scratch.len)) {
-		ida_free(&nic->ids, id);
+		agk_flow_id_free(nic, id);
 		return;
 	}
 	nic->endpoints[nic->n_endpoints] = *e;
@@ -312,7 +315,7 @@ static void del(struct agk_nic *nic, u32 i)
 	agilio_le32 id = agilio_to_le32(nic->endpoints[i].id);
 
 	agk_ctl_call(nic, AGILIO_MSG_FLOW_DEL, &id, sizeof(id));
-	ida_free(&nic->ids, nic->endpoints[i].id);
+	agk_flow_id_free(nic, nic->endpoints[i].id);
 	nic->endpoints[i] = nic->endpoints[--nic->n_endpoints];
 }
 

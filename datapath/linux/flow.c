@@ -26,11 +26,10 @@
 #include "offload.h"
 
 struct agk_flow {
-	struct list_head node;		/* In nic->flow_list. */
 	struct agk_nic *nic;
 	struct datapath *dp;
 	struct sw_flow_id ufid;
-	const char *why;		/* It is not carried; NULL: it is. */
+	const char *why;		/* It is not carried; or NULL. */
 	u32 id;
 	bool there;			/* On the NIC. */
 	bool moves;			/* To be translated by the poll. */
@@ -40,6 +39,8 @@ struct agk_flow {
 };
 
 static struct agk_scratch scratch;	/* With ovs_mutex. */
+
+static const char refused[] = "refused by the NIC";
 
 /* The NIC that carries tunnels.  If there are several, the others give what
  * comes out of one to the host.
@@ -202,18 +203,25 @@ static void flow_free(void *offload)
 {
 	struct agk_flow *f = offload;
 
-	mutex_lock(&f->nic->list_mutex);
-	list_del(&f->node);
-	mutex_unlock(&f->nic->list_mutex);
-	ida_free(&f->nic->ids, f->id);
+	agk_flow_id_free(f->nic, f->id);
 	kfree(f->body);
 	kfree(f);
 }
 
-int agk_flow_id(struct agk_nic *nic)
+int agk_flow_id(struct agk_nic *nic, struct agk_flow *flow)
 {
-	return nic->max_flows ? ida_alloc_max(&nic->ids, nic->max_flows - 1,
-					      GFP_KERNEL) : -ENOSPC;
+	u32 id;
+	int err = -ENOSPC;
+
+	if (nic->max_flows)
+		err = xa_alloc(&nic->flow_ids, &id, flow,
+			       XA_LIMIT(0, nic->max_flows - 1), GFP_KERNEL);
+	return err ? err : id;
+}
+
+void agk_flow_id_free(struct agk_nic *nic, u32 id)
+{
+	xa_erase(&nic->flow_ids, id);
 }
 
 static struct agk_flow *flow_alloc(struct agk_nic *nic, struct datapath *dp,
@@ -224,17 +232,13 @@ static struct agk_flow *flow_alloc(struct agk_nic *nic, struct datapath *dp,
 
 	if (!f)
 		goto error;
-	id = agk_flow_id(nic);
-	if (id < 0)
-		goto error;
 	f->nic = nic;
 	f->dp = dp;
 	f->ufid = flow->id;
+	id = agk_flow_id(nic, f);
+	if (id < 0)
+		goto error;
 	f->id = id;
-	f->why = "not yet on the NIC";
-	mutex_lock(&nic->list_mutex);
-	list_add_tail(&f->node, &nic->flow_list);
-	mutex_unlock(&nic->list_mutex);
 	return f;
 error:
 	agk_count(nic, AGK_COUNTER_flows_refused);
@@ -247,7 +251,6 @@ error:
  */
 static const char *send(struct agk_flow *f)
 {
-	const char *why;
 	void *body;
 	int err;
 
@@ -261,14 +264,12 @@ static const char *send(struct agk_flow *f)
 	if (err) {
 		agk_count(f->nic, AGK_COUNTER_flows_refused);
 		kfree(body);
-		why = "the NIC is lost";
 		if (err == -ENODEV)
-			return why;
+			return "the NIC is lost";
 		dev_warn_ratelimited(&f->nic->pdev->dev,
 				     "a flow was refused: %s (%d)\n",
 				     f->nic->ctl.reason, err);
-		why = "refused by the NIC";
-		return why;
+		return refused;
 	}
 	kfree(f->body);
 	f->body = body;
@@ -337,18 +338,21 @@ static int flows_show(struct seq_file *file, void *unused)
 {
 	struct agk_nic *nic = file->private;
 	struct agk_flow *f;
+	unsigned long id;
 
-	mutex_lock(&nic->list_mutex);
-	list_for_each_entry(f, &nic->flow_list, node) {
+	xa_lock(&nic->flow_ids);
+	xa_for_each(&nic->flow_ids, id, f) {
 		const char *why = READ_ONCE(f->why);
 
-		seq_printf(file, "%u", f->id);
+		seq_printf(file, "%lu", id);
 		if (f->ufid.ufid_len)
 			seq_printf(file, " ufid:%*phN", f->ufid.ufid_len,
 				   f->ufid.ufid);
-		seq_printf(file, " %s\n", why ? why : "carried");
+		seq_printf(file, " %s\n", why ? why :
+			   READ_ONCE(f->there) ? "carried" :
+			   "not yet on the NIC");
 	}
-	mutex_unlock(&nic->list_mutex);
+	xa_unlock(&nic->flow_ids);
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(flows);
@@ -357,6 +361,30 @@ void agk_flows_show(struct agk_nic *nic)
 {
 	nic->debugfs = debugfs_create_dir(pci_name(nic->pdev), debugfs);
 	debugfs_create_file("flows", 0400, nic->debugfs, nic, &flows_fops);
+}
+
+int agk_flows_visit(struct agk_nic *nic, unsigned long *id,
+		    int (*visit)(const struct agk_flow_info *info, void *aux),
+		    void *aux)
+{
+	struct agk_flow *f;
+	int err = 0;
+
+	xa_lock(&nic->flow_ids);
+	xa_for_each_start(&nic->flow_ids, *id, f, *id) {
+		struct agk_flow_info info = {
+			.id = &f->ufid,
+			.why = READ_ONCE(f->why),
+			.there = READ_ONCE(f->there),
+		};
+
+		info.refused = info.why == refused;
+		err = visit(&info, aux);
+		if (err)
+			break;
+	}
+	xa_unlock(&nic->flow_ids);
+	return err;
 }
 
 static bool is_port(const struct net_device *dev)

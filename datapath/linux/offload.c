@@ -11,6 +11,7 @@
 
 #include "datapath.h"
 #include "flow.h"
+#include "flow_netlink.h"
 #include "flow_table.h"
 #include "meter.h"
 #include "offload.h"
@@ -133,6 +134,16 @@ static void del(struct datapath *dp, struct sw_flow *flow)
 {
 	ovs_offload_flow_del(flow);
 }
+
+int ovs_offload_put_id(struct sk_buff *skb, const struct sw_flow_id *id,
+		       int ufid_attr, int key_attr)
+{
+	if (ovs_identifier_is_ufid(id))
+		return nla_put(skb, ufid_attr, id->ufid_len, id->ufid);
+	return ovs_nla_put_key(id->unmasked_key, id->unmasked_key, key_attr,
+			       false, skb);
+}
+EXPORT_SYMBOL_GPL(ovs_offload_put_id);
 
 /* ## ----- ##
  * ## Ports ##

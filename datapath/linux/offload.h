@@ -31,6 +31,7 @@ struct ip_tunnel_info;
 struct net_device;
 struct sk_buff;
 struct sw_flow;
+struct sw_flow_id;
 struct vport;
 
 /* ## The hooks.  All with ovs_mutex, but ovs_offload_flow_stats(): or RCU. ## */
@@ -129,6 +130,12 @@ int ovs_offload_receive(struct sk_buff *skb,
  * also the hook for a flow that is about to go.
  */
 void ovs_offload_flow_del(struct sw_flow *flow);
+
+/* Puts what names a flow: 16 bytes of 'ufid_attr'; or, if it has no ufid, its
+ * key, nested in 'key_attr'.  Returns 0 or -EMSGSIZE.
+ */
+int ovs_offload_put_id(struct sk_buff *skb, const struct sw_flow_id *id,
+		       int ufid_attr, int key_attr);
 
 /* The device that is port 'port_no' of 'dp', or NULL.  With ovs_mutex. */
 struct net_device *ovs_offload_port_dev(const struct datapath *dp,

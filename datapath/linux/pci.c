@@ -196,6 +196,7 @@ void agk_nic_fail(struct agk_nic *nic, const char *why, bool for_good)
 	if (for_good)
 		WRITE_ONCE(nic->broken, true);
 	if (READ_ONCE(nic->up)) {
+		WRITE_ONCE(nic->why, why);
 		WRITE_ONCE(nic->up, false);
 		dev_err(&nic->pdev->dev, "the NIC is lost: %s\n", why);
 		agk_watch_soon(nic);
@@ -317,10 +318,8 @@ static int probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	nic->pdev = pdev;
 	pci_set_drvdata(pdev, nic);
 	INIT_DELAYED_WORK(&nic->watch, watch);
-	ida_init(&nic->ids);
+	xa_init_flags(&nic->flow_ids, XA_FLAGS_ALLOC);
 	ida_init(&nic->meter_slots);
-	mutex_init(&nic->list_mutex);
-	INIT_LIST_HEAD(&nic->flow_list);
 	agk_ctl_init(nic);
 	nic->heard = nic->looked = jiffies;
 	init_dummy_netdev(&nic->napi_dev);
@@ -344,6 +343,7 @@ static int probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	if (agk_is_pf(nic)) {
 		agk_flows_nic_up(nic);
 		agk_flows_show(nic);
+		agk_netlink_add(nic);
 	}
 	WRITE_ONCE(nic->open, true);
 	if (agk_is_pf(nic))
@@ -367,6 +367,8 @@ static void remove(struct pci_dev *pdev)
 {
 	struct agk_nic *nic = pci_get_drvdata(pdev);
 
+	if (agk_is_pf(nic))
+		agk_netlink_del(nic);
 	debugfs_remove(nic->debugfs);
 	if (agk_is_pf(nic))
 		agk_follow_del(nic);
@@ -381,7 +383,7 @@ static void remove(struct pci_dev *pdev)
 	napi_disable(&nic->napi);
 	netif_napi_del(&nic->napi);
 	ida_destroy(&nic->meter_slots);
-	ida_destroy(&nic->ids);
+	xa_destroy(&nic->flow_ids);
 }
 
 static const struct pci_device_id ids[] = {
@@ -406,12 +408,17 @@ static int __init agk_init(void)
 	err = agk_follow_init();
 	if (err)
 		goto no_follow;
+	err = agk_netlink_init();
+	if (err)
+		goto no_netlink;
 	err = pci_register_driver(&driver);
 	if (err)
 		goto no_driver;
 	return 0;
 
 no_driver:
+	agk_netlink_exit();
+no_netlink:
 	agk_follow_exit();
 no_follow:
 	agk_flows_exit();
@@ -421,6 +428,7 @@ no_follow:
 static void __exit agk_exit(void)
 {
 	pci_unregister_driver(&driver);
+	agk_netlink_exit();
 	agk_follow_exit();
 	agk_flows_exit();
 }

@@ -204,16 +204,12 @@ static void get_ethtool_stats(struct net_device *dev,
 {
 	const struct agk_repr *r = netdev_priv(dev);
 	struct agk_nic *nic = r->nic;
-	u32 i, w;
+	u32 i;
 
 	for (i = 0; i < AGK_N_COUNTERS; i++)
 		*data++ = atomic64_read(&nic->counts[i]);
-	for (i = 0; i < AGILIO_N_COUNTERS; i++, data++) {
-		*data = 0;
-		for (w = 0; w < nic->n_workers; w++)
-			*data += agilio_from_le64(agilio_load_relaxed(
-				&nic->counters[w * AGILIO_COUNTER_ROW + i]));
-	}
+	for (i = 0; i < AGILIO_N_COUNTERS; i++)
+		*data++ = agk_nic_counter(nic, i);
 }
 
 static const struct ethtool_ops ethtool_ops = {
@@ -408,6 +404,46 @@ void agk_reprs_down(struct agk_nic *nic)
 			netif_carrier_off(r->dev);
 	}
 	rtnl_unlock();
+}
+
+bool agk_repr_show(struct agk_nic *nic, u32 slot, struct agilio_port *port,
+		   char name[IFNAMSIZ])
+{
+	struct agk_repr *r;
+	u32 id;
+
+	if (!read_entry(&nic->ports[slot], port))
+		return false;
+	rtnl_lock();
+	r = rtnl_dereference(nic->reprs[slot]);
+	id = agilio_from_le32(port->id);
+	strscpy(name, r && r->port == id ? r->dev->name : "", IFNAMSIZ);
+	rtnl_unlock();
+	return id != AGILIO_PORT_NONE && agilio_port_slot(id) == slot;
+}
+
+static u32 ring_fill(const struct agilio_ring_end *end)
+{
+	u32 prod = agilio_from_le32(agilio_load_relaxed(&end->ring->prod));
+	u32 cons = agilio_from_le32(agilio_load_relaxed(&end->ring->cons));
+
+	return end->n ? min_t(u64, 100, 100ULL * (prod - cons) / end->n) : 0;
+}
+
+u32 agk_reprs_ring_fill(struct agk_nic *nic)
+{
+	u32 i, fill = 0;
+
+	rcu_read_lock();
+	for (i = 0; i < nic->n_ports; i++) {
+		const struct agk_repr *r = rcu_dereference(nic->reprs[i]);
+
+		if (r)
+			fill = max3(fill, ring_fill(&r->to_host),
+				    ring_fill(&r->from_host));
+	}
+	rcu_read_unlock();
+	return fill;
 }
 
 void agk_reprs_remove(struct agk_nic *nic)

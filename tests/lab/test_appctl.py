@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""What ovs-vswitchd says of a NIC that is the kernel's.
+
+The same commands as for one of its own; what they say is compared with what
+the NIC says of itself, and with what is known of the traffic.
+"""
+
+import re
+import signal
+
+import lab
+
+
+def ask(machine, command, check=True):
+    return machine.run('. /lab-env; ovs-appctl ' + command, check=check)
+
+
+def expect(what, pattern, text):
+    """The groups of 'pattern' where it is in 'text'."""
+    match = re.search(pattern, text, re.M)
+    if not match:
+        raise lab.Failure('%s: no %s in:\n%s' % (what, pattern, text))
+    return match.groups()
+
+
+def check_show(k, machine):
+    said = ask(machine, 'agilio/show')
+    expect('show', r'^NIC at 0000:00:[0-9a-f]{2}\.0: active, boot id '
+           r'[0-9a-f]{16}, 3 ports, 1 workers, room for \d+ flows$', said)
+    expect('show', r'^ABI: version 3 to 3, features trace$', said)
+    for port in 'p0', 'p1':
+        expect('show', r'^  0x1000[01] +%s +up +up +1500 .*agl_%s$'
+               % (port, port), said)
+    resident, = expect('show', r'^flows: (\d+) resident, 0 pending, '
+                       r'\d+ host, 0 refused \(room for \d+', said)
+    if resident == '0':
+        raise lab.Failure('no flow is on the NIC:\n' + said)
+    if said.count('NIC at ') != 1:
+        raise lab.Failure('there is but one NIC:\n' + said)
+
+
+def packets_of(said, host):
+    """What dump-flows counts for the pings that a host sends."""
+    return int(expect('dump-flows', r'src=10\.1\.0\.%d.*proto=1,.*, '
+                      r'packets:(\d+), .*, nic:resident, actions:\d+$'
+                      % host, said)[0])
+
+
+def check_counts(machine, a):
+    """Of flows that are there, each packet is counted at once."""
+    machine.run('''. /lab-env
+        ovs-ofctl add-flow br0 priority=9,icmp,nw_src=10.1.0.1,actions=normal
+        ovs-ofctl add-flow br0 priority=9,icmp,nw_src=10.1.0.2,actions=normal
+        ovs-appctl revalidator/wait''')
+    a.ping('10.1.0.2', 10, 0.2)
+    before = ask(machine, 'agilio/dump-flows')
+    if a.ping('10.1.0.2', 30, 0.05) != 30:
+        raise lab.Failure('packets were lost')
+    after = ask(machine, 'agilio/dump-flows')
+    for host in 1, 2:
+        n = packets_of(after, host) - packets_of(before, host)
+        if n != 30:
+            raise lab.Failure('%d packets of 30 counted:\n%s\n%s'
+                              % (n, before, after))
+    if 'at:' in after:
+        raise lab.Failure('there is but one NIC:\n' + after)
+
+
+def check_why(machine, a):
+    """A flow of the host says why it is one."""
+    machine.run('. /lab-env; ovs-ofctl add-flow br0 '
+                'priority=10,udp,tp_dst=7777,actions=ct,normal')
+    a.run('bash', '-c', 'for i in 1 2 3 4 5; do '
+          'echo x >/dev/udp/10.1.0.2/7777; sleep 0.2; done')
+    why = ask(machine, 'agilio/dump-flows --why')
+    expect('--why', r'proto=17.*, nic:host\(action: unknown\), actions:ct',
+           why)
+    expect('--why', r'^reasons:(?:\n.*)*^ +\d+ host\(action: unknown\)$', why)
+    if 'nic:resident' in why or 'proto=1,' in why:
+        raise lab.Failure('--why shows what the NIC carries:\n' + why)
+    expect('reasons', r'^\d+ +action: unknown$', ask(machine,
+                                                     'agilio/reasons'))
+
+
+def check_anonymous(machine):
+    """Flows without ufid, as older programs make them, are found too; in a
+    datapath in which vswitchd does not delete what it did not make.  The NIC
+    takes no flow that does not match recirc_id."""
+    machine.run('''. /lab-env
+        ovs-dpctl add-dp lab agl_p2
+        ovs-dpctl add-flow lab "recirc_id(0),in_port(1),eth(),\
+eth_type(0x1234)" 1
+        ovs-dpctl add-flow lab "in_port(1),eth(),eth_type(0x1235)" 1''')
+    said = ask(machine, 'agilio/dump-flows')
+    expect('dump-flows', r'eth_type\(0x1234\).*, nic:resident, actions:1$',
+           said)
+    expect('dump-flows', r'eth_type\(0x1235\).*, '
+           r'nic:refused\(refused by the NIC\), actions:1$', said)
+    expect('show', r'^flows: .* 1 refused', ask(machine, 'agilio/show'))
+    machine.run('. /lab-env; '
+                'ovs-dpctl del-flow lab "in_port(1),eth(),eth_type(0x1235)"')
+
+
+def check_stats(k, machine):
+    """As the NIC has them, in a moment in which none changes."""
+    names = 'carried', 'fallback_miss', 'host_tx', 'learned'
+
+    def compare():
+        before = k.nic_stats()
+        said = ask(machine, 'agilio/stats -a')
+        after = k.nic_stats()
+        shown = {name: int(expect('stats', r'^%s +(\d+)  ' % name, said)[0])
+                 for name in names}
+        return (all(before[name] == after[name] for name in names)
+                and [(before, shown)])
+
+    before, shown = lab.wait_until('a quiet moment', compare)[0]
+    for name in names:
+        if before[name] != shown[name]:
+            raise lab.Failure('%s: the NIC says %d, vswitchd %d'
+                              % (name, before[name], shown[name]))
+
+
+def check_health(k, machine):
+    """All is well; a NIC that stands still is noticed; then all is well."""
+    said = ask(machine, 'agilio/health')
+    for item in ('detected', 'flow table taken over', 'heartbeat advances',
+                 r'control channel responsive \(\d+\.\d ms\)',
+                 'workers responsive, clock advances',
+                 r'ports have a representor \(0 of 3 do not\)'):
+        expect('health', r'^NIC: %s +\.\.\. \[PASS\]$' % item, said)
+    expect('health', r'^Overall System State +\[PASS\]$', said)
+
+    k.nic.send_signal(signal.SIGSTOP)
+    said = ask(machine, 'agilio/health 2>&1', check=False)
+    expect('health', r'^NIC: (?:detected|control channel responsive .*) +'
+           r'\.\.\. \[FAIL\]$', said)
+    lab.wait_until('the loss shown', lambda: ': down (' in ask(
+        machine, 'agilio/show'), 15)
+    expect('dump-flows', r'0x1234.*, nic:pending\(nic: not ready\)',
+           ask(machine, 'agilio/dump-flows'))
+    k.nic.send_signal(signal.SIGCONT)
+    lab.wait_until('all well again', lambda: '[PASS]' in ask(
+        machine, 'agilio/health 2>&1', check=False).split('\n')[-1], 15)
+
+
+def test(k):
+    a = k.add_host('p0', '10.1.0.1/24')
+    k.add_host('p1', '10.1.0.2/24')
+    k.add_host('p2', '10.1.0.3/24')
+    k.start_nic()
+    machine = k.start_vm()
+    k.start_switch(machine)
+    k.add_bridge(machine, 'agl_p0', 'agl_p1')
+    lab.wait_until('a path', lambda: a.ping('10.1.0.2', 1), 15)
+    lab.wait_until('packets carried', lambda: k.share_of(
+        lambda: a.ping('10.1.0.2', 20, 0.02)) > 0.9)
+    check_show(k, machine)
+    check_counts(machine, a)
+    check_why(machine, a)
+    check_anonymous(machine)
+    check_stats(k, machine)
+    check_health(k, machine)
+    return 'show, dump-flows, reasons, stats, health'
