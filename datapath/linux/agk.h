@@ -15,6 +15,7 @@
  *     match.c     sw_flow key and mask become the NIC's
  *     actions.c, header.c, set.c   sw_flow actions become a program for the NIC
  *     netlink.c   what vswitchd asks
+ *     devlink.c   what devlink asks
  *
  * The region is memory that the NIC writes too.  Where things lie in it is read
  * once, when the function is opened, and checked; a record or message is copied
@@ -73,6 +74,8 @@ enum agk_counter {
 struct agk_flow;
 struct agk_repr;
 struct datapath;
+struct devlink;
+struct devlink_health_reporter;
 struct sw_flow;
 struct sw_flow_actions;
 struct sw_flow_id;
@@ -140,6 +143,10 @@ struct agk_nic {
 	bool open;			/* Probed, and not being removed. */
 	bool broken;			/* Not to be used again. */
 	const char *why;		/* It was last lost. */
+
+	struct devlink *devlink;
+	struct devlink_health_reporter *control;	/* Of a PF. */
+	bool reported;			/* To devlink, that it is lost. */
 
 	struct list_head netlink_node;	/* In netlink.c's list... */
 	unsigned long serial;		/* ...in the order of these. */
@@ -299,6 +306,13 @@ void agk_netlink_exit(void);
 /* From when it can be asked about, to when it cannot any more. */
 void agk_netlink_add(struct agk_nic *nic);
 void agk_netlink_del(struct agk_nic *nic);
+
+/* ## devlink.c ## */
+
+int agk_devlink_add(struct agk_nic *nic);
+void agk_devlink_del(struct agk_nic *nic);
+/* Tells devlink whether the NIC is lost.  For the watch. */
+void agk_devlink_update(struct agk_nic *nic);
 
 /* ## meter.c: of struct ovs_offload_ops ## */
 

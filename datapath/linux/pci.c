@@ -265,8 +265,10 @@ static void watch(struct work_struct *work)
 	agk_ctl_drain(nic);
 	if (nic->up && !beats(nic))
 		agk_nic_fail(nic, "no heartbeat", false);
+	agk_devlink_update(nic);
 	if (!nic->up && !revive(nic))
 		goto again;
+	agk_devlink_update(nic);
 	seq = agilio_from_le32(agilio_load_acquire(&nic->region->port_seq));
 	if (seq != nic->port_seq) {
 		nic->port_seq = seq;
@@ -339,6 +341,9 @@ static int probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	err = agk_is_pf(nic) ? agk_ctl_open(nic) : 0;
 	if (err)
 		goto no_session;
+	err = agk_devlink_add(nic);
+	if (err)
+		goto no_devlink;
 	WRITE_ONCE(nic->up, true);
 	if (agk_is_pf(nic)) {
 		agk_flows_nic_up(nic);
@@ -354,6 +359,8 @@ static int probe(struct pci_dev *pdev, const struct pci_device_id *id)
 		 nic->max_flows);
 	return 0;
 
+no_devlink:
+	agk_ctl_close(nic);
 no_session:
 	close_vectors(nic);
 	cancel_delayed_work_sync(&nic->watch);
@@ -374,6 +381,7 @@ static void remove(struct pci_dev *pdev)
 		agk_follow_del(nic);
 	WRITE_ONCE(nic->open, false);
 	cancel_delayed_work_sync(&nic->watch);
+	agk_devlink_del(nic);
 	agk_flows_nic_down(nic);
 	agk_endpoints_update(nic);
 	agk_reprs_remove(nic);

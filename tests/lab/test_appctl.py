@@ -145,6 +145,24 @@ def check_health(k, machine):
         machine, 'agilio/health 2>&1', check=False).split('\n')[-1], 15)
 
 
+def check_devlink(k, machine, lost):
+    """The function as devlink has it, and what it keeps of a loss."""
+    device = 'pci/0000:00:03.0'
+    said = machine.run('devlink dev info ' + device)
+    expect('devlink', r'^  driver agilio$', said)
+    expect('devlink', r'^ +fw\.mgmt\.api 2-2$', said)
+    expect('devlink', r'^ +boot_id [0-9a-f]{16}$', said)
+    said = machine.run('devlink health show %s reporter control' % device)
+    expect('devlink', r'state healthy error %d ' % lost, said)
+    expect('devlink', r'state: up', machine.run(
+        'devlink health diagnose %s reporter control' % device))
+    if lost:
+        said = machine.run('devlink health dump show %s reporter control'
+                           % device)
+        expect('devlink', r'state: down why: (no heartbeat|it does not '
+               'answer) heard_ms_ago: [0-9]+', said)
+
+
 def test(k):
     a = k.add_host('p0', '10.1.0.1/24')
     k.add_host('p1', '10.1.0.2/24')
@@ -161,5 +179,7 @@ def test(k):
     check_why(machine, a)
     check_anonymous(machine)
     check_stats(k, machine)
+    check_devlink(k, machine, 0)
     check_health(k, machine)
-    return 'show, dump-flows, reasons, stats, health'
+    check_devlink(k, machine, 1)
+    return 'show, dump-flows, reasons, stats, health, devlink'
