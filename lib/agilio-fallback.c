@@ -17,8 +17,8 @@
 
 #include "agilio-dump.h"
 #include "agilio-format.h"
-#include "agilio-nic.h"
 #include "agilio-table.h"
+#include "agilio-view.h"
 #include "dpif.h"
 #include "odp-util.h"
 #include "openvswitch/dynamic-string.h"
@@ -215,14 +215,26 @@ port_name(struct dpif *dpif, odp_port_t port_no)
     return name;
 }
 
+/* 'kernel' is NULL if the flow is not of the kernel datapath, which says of no
+ * flow that it is offloaded. */
+static bool
+is_carried(const struct agilio_kernel *kernel, const struct dpif_flow *f)
+{
+    const struct agilio_kernel_flow *flow
+        = kernel ? agilio_kernel_find_flow(kernel, &f->ufid) : NULL;
+
+    return (f->attrs.offloaded
+            || (flow && flow->residency == AGILIO_RESIDENT));
+}
+
 static void
-add_flow(struct dpif *dpif, const struct dpif_flow *f, struct loads *ports,
-         struct loads *flows)
+add_flow(const struct agilio_kernel *kernel, struct dpif *dpif,
+         const struct dpif_flow *f, struct loads *ports, struct loads *flows)
 {
     struct ds ds = DS_EMPTY_INITIALIZER;
     const struct nlattr *in_port;
 
-    if (f->attrs.offloaded || !f->stats.n_packets) {
+    if (is_carried(kernel, f) || !f->stats.n_packets) {
         return;
     }
     in_port = nl_attr_find__(f->key, f->key_len, OVS_KEY_ATTR_IN_PORT);
@@ -237,8 +249,8 @@ add_flow(struct dpif *dpif, const struct dpif_flow *f, struct loads *ports,
 }
 
 static void
-dump_datapath(const char *name, const char *type, struct loads *ports,
-              struct loads *flows)
+dump_datapath(const struct agilio_kernel *kernel, const char *name,
+              const char *type, struct loads *ports, struct loads *flows)
 {
     struct dpif_flow_dump_types types = { .ovs_flows = true };
     struct dpif_flow_dump_thread *thread;
@@ -252,7 +264,8 @@ dump_datapath(const char *name, const char *type, struct loads *ports,
     dump = dpif_flow_dump_create(dpif, false, &types);
     thread = dpif_flow_dump_thread_create(dump);
     while (dpif_flow_dump_next(thread, &f, 1)) {
-        add_flow(dpif, &f, ports, flows);
+        add_flow(strcmp(type, "system") ? NULL : kernel, dpif, &f, ports,
+                 flows);
     }
     dpif_flow_dump_thread_destroy(thread);
     dpif_flow_dump_destroy(dump);
@@ -260,7 +273,8 @@ dump_datapath(const char *name, const char *type, struct loads *ports,
 }
 
 static void
-dump_datapaths(struct loads *ports, struct loads *flows)
+dump_datapaths(const struct agilio_kernel *kernel, struct loads *ports,
+               struct loads *flows)
 {
     struct sset types = SSET_INITIALIZER(&types);
     const char *type;
@@ -272,7 +286,7 @@ dump_datapaths(struct loads *ports, struct loads *flows)
 
         if (!dp_enumerate_names(type, &names)) {
             SSET_FOR_EACH (name, &names) {
-                dump_datapath(name, type, ports, flows);
+                dump_datapath(kernel, name, type, ports, flows);
             }
         }
         sset_destroy(&names);
@@ -280,18 +294,33 @@ dump_datapaths(struct loads *ports, struct loads *flows)
     sset_destroy(&types);
 }
 
+/* What all NICs have counted. */
+static uint64_t
+sum_counter(const struct agilio_views *views, enum agilio_counter c)
+{
+    uint64_t sum = 0;
+
+    for (size_t i = 0; i < views->n; i++) {
+        const struct agilio_map *map = views->items[i].map;
+
+        sum += map ? agilio_map_counter(map, c) : 0;
+    }
+    return sum;
+}
+
 /* What came to the host since the NIC started, by kind. */
 static void
-put_kinds(struct ds *ds, const struct table_style *style)
+put_kinds(struct ds *ds, const struct agilio_views *views,
+          const struct table_style *style)
 {
-    const struct agilio_map *map = agilio_nic_map();
+    bool any = views->n > 1 || views->items[0].map;
     struct table table;
 
     agilio_table_init(&table, "packets kind");
-    for (int c = 0; map && c < AGILIO_N_COUNTERS; c++) {
+    for (int c = 0; any && c < AGILIO_N_COUNTERS; c++) {
         if (agilio_counter_kind(c) == AGILIO_KIND_FALLBACK) {
             table_add_row(&table);
-            agilio_table_number(&table, agilio_map_counter(map, c));
+            agilio_table_number(&table, sum_counter(views, c));
             agilio_table_text(&table, agilio_counter_help(c));
         }
     }
@@ -306,6 +335,7 @@ agilio_fallback(struct unixctl_conn *conn, int argc, const char *argv[],
     struct loads flows = { NULL, 0, 0 };
     struct ds ds = DS_EMPTY_INITIALIZER;
     unsigned int max = DEFAULT_TOP;
+    struct agilio_views views;
     struct table_style style;
 
     if (!agilio_table_format(conn, &argc, argv, &style)) {
@@ -317,8 +347,11 @@ agilio_fallback(struct unixctl_conn *conn, int argc, const char *argv[],
                                     "[MAX] [--format=json]");
         return;
     }
-    dump_datapaths(&ports, &flows);
-    put_kinds(&ds, &style);
+    agilio_views_init(&views);
+    agilio_kernel_get_flows(&views.kernel);
+    dump_datapaths(&views.kernel, &ports, &flows);
+    put_kinds(&ds, &views, &style);
+    agilio_views_destroy(&views);
     loads_merge(&ports);
     put_loads(&ds, &ports, "packets bytes port", "ports", max, &style);
     put_loads(&ds, &flows, "packets bytes flow", "flows", max, &style);

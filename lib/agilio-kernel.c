@@ -26,17 +26,20 @@ hash_ufid(const ovs_u128 *ufid)
  * ## Asking ##
  * ## ------ ## */
 
+/* The family's number; -ENODEV without agilio.ko, or another error. */
 static int
 find_family(void)
 {
     int number = 0;             /* Another one each time that it is loaded. */
+    int error;
 
     /* Asked for a family that it does not know, the kernel would look for a
      * module. */
     if (access("/sys/module/agilio", F_OK)) {
-        return -ENOENT;
+        return -ENODEV;
     }
-    return nl_lookup_genl_family(AGILIO_GENL_NAME, &number) ? -ENOENT : number;
+    error = nl_lookup_genl_family(AGILIO_GENL_NAME, &number);
+    return error ? -error : number;
 }
 
 /* Whether a reply is of a version that we know; then also its attributes. */
@@ -236,10 +239,10 @@ ask(struct agilio_kernel *kernel, enum agilio_genl_cmd cmd, take_cb *take)
     int family = find_family();
     int error;
 
-    if (family < 0 || kernel->error) {
+    if (family == -ENODEV || kernel->error) {
         return;
     }
-    error = dump(kernel, family, cmd, take);
+    error = family < 0 ? -family : dump(kernel, family, cmd, take);
     if (error) {
         kernel->error = xasprintf("agilio.ko does not tell of its NICs: %s",
                                   error == EPROTO ? "it is another version"
