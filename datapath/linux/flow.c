@@ -251,6 +251,7 @@ error:
  */
 static const char *send(struct agk_flow *f)
 {
+	const char *why;
 	void *body;
 	int err;
 
@@ -264,8 +265,9 @@ static const char *send(struct agk_flow *f)
 	if (err) {
 		agk_count(f->nic, AGK_COUNTER_flows_refused);
 		kfree(body);
+		why = "the NIC is lost";
 		if (err == -ENODEV)
-			return "the NIC is lost";
+			return why;
 		dev_warn_ratelimited(&f->nic->pdev->dev,
 				     "a flow was refused: %s (%d)\n",
 				     f->nic->ctl.reason, err);
@@ -350,7 +352,7 @@ static int flows_show(struct seq_file *file, void *unused)
 				   f->ufid.ufid);
 		seq_printf(file, " %s\n", why ? why :
 			   READ_ONCE(f->there) ? "carried" :
-			   "not yet on the NIC");
+			   "pending");
 	}
 	xa_unlock(&nic->flow_ids);
 	return 0;
