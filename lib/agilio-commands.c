@@ -251,7 +251,7 @@ put_nic(struct table *table, const struct agilio_view *view)
         agilio_table_number(table, agilio_from_le16(map->region->abi_min));
         agilio_table_number(table, agilio_from_le16(map->region->abi_max));
         agilio_table_text(table, feature_name(map));
-        agilio_table_number(table, agilio_from_le32(map->region->n_workers));
+        agilio_table_number(table, map->n_workers);
         agilio_table_number(table, map->max_flows);
         agilio_table_number(table, map->max_masks);
     }

@@ -129,6 +129,7 @@ static void
 take_nic(struct agilio_kernel *kernel, struct nlattr *attrs[])
 {
     struct agilio_kernel_nic *nic = xzalloc(sizeof *nic);
+    uint32_t n_workers;
 
     nic->name = xstrdup(nl_attr_get_string(attrs[AGILIO_ATTR_NIC]));
     if (attrs[AGILIO_ATTR_STATE]) {
@@ -141,7 +142,9 @@ take_nic(struct agilio_kernel *kernel, struct nlattr *attrs[])
         nic->ring_fill = nl_attr_get_u32(attrs[AGILIO_ATTR_RING_FILL]);
     }
     copy(&nic->region, sizeof nic->region, attrs[AGILIO_ATTR_REGION]);
-    copy(nic->counters, sizeof nic->counters, attrs[AGILIO_ATTR_COUNTERS]);
+    copy(nic->counters[0], sizeof nic->counters[0],
+         attrs[AGILIO_ATTR_COUNTERS]);
+    n_workers = agilio_from_le32(nic->region.n_workers);
     nic->map = (struct agilio_map) {
         .region = &nic->region,
         .boot_id = agilio_from_le64(nic->region.boot_id),
@@ -149,11 +152,11 @@ take_nic(struct agilio_kernel *kernel, struct nlattr *attrs[])
                      & AGILIO_FEATURES),
         .n_ports = AGILIO_MAX_PORTS,
         .n_counters = AGILIO_N_COUNTERS,
-        .n_workers = 1,         /* The counters are sums. */
+        .n_workers = MIN(n_workers, AGILIO_KERNEL_WORKERS),
         .max_flows = agilio_from_le32(nic->region.max_flows),
         .max_masks = agilio_from_le32(nic->region.max_masks),
         .ports = nic->ports,
-        .counters = nic->counters,
+        .counters = nic->counters[0],
         .packets_fd = -1,
         .nic_packets_fd = -1,
     };

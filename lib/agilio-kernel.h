@@ -22,13 +22,16 @@
 #include "openvswitch/hmap.h"
 #include "sset.h"
 
+#define AGILIO_KERNEL_WORKERS 64        /* That agilio.ko bears with. */
+
 struct agilio_kernel_nic {
     char *name;                 /* PCI address. */
     enum agilio_genl_state state;
     char *why;                  /* It is down, or NULL. */
     struct agilio_map map;      /* Of what follows; no flows, no rings. */
     struct agilio_region region;
-    agilio_le64 counters[AGILIO_N_COUNTERS];
+    /* Of all workers: the first row has the sums, the others stay 0. */
+    agilio_le64 counters[AGILIO_KERNEL_WORKERS][AGILIO_N_COUNTERS];
     struct agilio_port ports[AGILIO_MAX_PORTS];
     char devices[AGILIO_MAX_PORTS][IFNAMSIZ];   /* Representors, or "". */
     uint32_t ring_fill;         /* Percent, of the fullest one. */

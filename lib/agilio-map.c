@@ -388,7 +388,7 @@ agilio_map_describe(const struct agilio_map *map, const char *where,
                   " ports, %"PRIu32" workers, room for %"PRIu32" flows\n",
                   where, active ? "active" : "attached", map->boot_id,
                   agilio_map_count_ports(map),
-                  agilio_from_le32(map->region->n_workers), map->max_flows);
+                  map->n_workers, map->max_flows);
 }
 
 uint64_t
