@@ -11,7 +11,7 @@ each or more, is a leak.
 import lab
 
 TIMES = 50
-limit = 600
+limit = 900
 
 ROUNDS = '''
 for i in $(seq %d); do
@@ -45,7 +45,7 @@ def memory(machine):
 def check_rounds(machine):
     machine.run(ROUNDS % 5)
     before = memory(machine)
-    machine.run(ROUNDS % TIMES, timeout=300)
+    machine.run(ROUNDS % TIMES, timeout=500)
     after = memory(machine)
     grown = {name: n - before.get(name, 0) for name, n in after.items()}
     leaks = {name: n for name, n in grown.items() if n >= TIMES}
