@@ -33,10 +33,10 @@ class Vm:
     that it is to have as PCI devices; their servers must be running.  One that
     is 'steady' has a CPU of 1 GIPS to itself: its clock counts instructions,
     so what shares this machine makes it slow, but no timer of its programs
-    early."""
+    early.  'arguments' are further ones for its kernel."""
 
     def __init__(self, kernel, folder, name='vm', nics=(), memory=1024,
-                 steady=False):
+                 steady=False, arguments=''):
         self.name = name
         self.console = os.path.join(folder, name + '.console')
         self._agent = os.path.join(folder, name + '.agent')
@@ -52,7 +52,7 @@ class Vm:
             # Emulated late on a busy machine, the timer would fail its check.
             # A mitigation is a flush of the emulated TLB in each system call.
             '-append', 'console=ttyS0 quiet panic=-1 no_timer_check '
-            'mitigations=off',
+            'mitigations=off ' + arguments,
             '-virtfs', 'local,path=/,mount_tag=root,security_model=none,'
             'readonly=on,multidevs=remap',
             '-serial', 'file:' + self.console,
