@@ -153,9 +153,14 @@ parse_options(int argc, char *argv[], struct options *o)
         case 'Q':
             o->directions = parse_direction();
             break;
+        case 'V':
+            ovs_print_version(0, 0);
+            exit(EXIT_SUCCESS);
         case 's':
             o->snaplen = parse_number("snaplen", INT_MAX);
             break;
+        case 'h':
+            usage();
         case 'w':
             o->file = optarg;
             break;
@@ -163,11 +168,6 @@ parse_options(int argc, char *argv[], struct options *o)
             free(o->socket);
             o->socket = xstrdup(optarg);
             break;
-        case 'h':
-            usage();
-        case 'V':
-            ovs_print_version(0, 0);
-            exit(EXIT_SUCCESS);
         default:                /* getopt_long() has said what is wrong. */
             exit(EXIT_FAILURE);
         }
