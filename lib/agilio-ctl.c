@@ -29,8 +29,9 @@ VLOG_DEFINE_THIS_MODULE(agilio_ctl);
 #define SEND_TIMEOUT_MS 1000
 #define SEND_STEP_NS (50 * 1000)
 
-/* How often answers are looked for that nobody waits for. */
-#define LAZY_MS 10
+/* How often, while flows come and go, the agilio thread looks for answers that
+ * nobody waits for, and rings for requests that are not urgent. */
+#define LAZY_MS 4
 
 struct request {
     struct ovs_list node;       /* In ctl->waiting, then in ->answered. */
@@ -83,11 +84,45 @@ agilio_ctl_open(struct agilio_ctl *ctl, const struct agilio_map *map,
     ctl->kick_fd = kick_fd;
     ctl->session = (uint32_t) epoch;
     ctl->n_urgent = 0;
-    ctl->busy = false;
+    ctl->busy = ctl->lazy = ctl->kick_due = false;
     ctl->port_event = false;
     ctl->broken = NULL;
     ctl->open = true;
     ovs_mutex_unlock(&ctl->mutex);
+}
+
+/* ## -------- ##
+ * ## Doorbell ##
+ * ## -------- ## */
+
+static void
+kick(struct agilio_ctl *ctl)
+    OVS_REQUIRES(ctl->mutex)
+{
+    ctl->kick_due = false;
+    agilio_ivshmem_kick(ctl->kick_fd);
+}
+
+/* The NIC sleeps, and there is a request of this type for it. */
+static void
+kick_for(struct agilio_ctl *ctl, uint16_t type)
+    OVS_REQUIRES(ctl->mutex)
+{
+    if (ctl->lazy && !is_urgent(type)) {
+        ctl->kick_due = true;
+    } else {
+        kick(ctl);
+    }
+}
+
+/* What was put off is done. */
+static void
+kick_if_due(struct agilio_ctl *ctl)
+    OVS_REQUIRES(ctl->mutex)
+{
+    if (ctl->kick_due) {
+        kick(ctl);
+    }
 }
 
 /* ## ------- ##
@@ -211,6 +246,8 @@ agilio_ctl_run(struct agilio_ctl *ctl, bool *port_event)
     const char *broken;
 
     ovs_mutex_lock(&ctl->mutex);
+    ctl->lazy = false;
+    kick_if_due(ctl);
     agilio_ring_awake(&ctl->from_nic);
     receive(ctl);
     ovs_list_move(&answered, &ctl->answered);
@@ -233,6 +270,7 @@ agilio_ctl_wait(struct agilio_ctl *ctl)
         poll_immediate_wake();
     } else if (!ctl->n_urgent
                && (ctl->busy || !ovs_list_is_empty(&ctl->waiting))) {
+        ctl->lazy = true;
         poll_timer_wait(LAZY_MS);
     } else if (!agilio_ring_sleep(&ctl->from_nic)) {
         poll_immediate_wake();
@@ -248,7 +286,7 @@ agilio_ctl_close(struct agilio_ctl *ctl)
     struct request *r;
 
     ovs_mutex_lock(&ctl->mutex);
-    ctl->open = false;
+    ctl->open = ctl->kick_due = false;
     ovs_list_move(&answered, &ctl->answered);
     ovs_list_init(&ctl->answered);
     LIST_FOR_EACH_POP (r, node, &ctl->waiting) {
@@ -287,6 +325,7 @@ wait_for_room(struct agilio_ctl *ctl, uint32_t n)
     long long int deadline = agilio_now_ms() + SEND_TIMEOUT_MS;
 
     while (ctl->open && agilio_ring_free(&ctl->to_nic) < n) {
+        kick_if_due(ctl);
         receive(ctl);
         if (ctl->broken || agilio_now_ms() >= deadline) {
             return ENOBUFS;
@@ -334,7 +373,7 @@ agilio_ctl_send(struct agilio_ctl *ctl, enum agilio_msg_type type,
         }
         msg_len = agilio_msg_end(&w, msg);
         if (agilio_msg_send(&ctl->to_nic, msg, msg_len) > 0) {
-            agilio_ivshmem_kick(ctl->kick_fd);
+            kick_for(ctl, type);
         }
     }
     ovs_mutex_unlock(&ctl->mutex);

@@ -12,9 +12,10 @@
  * are called by the agilio thread only, one at a time, in the order of the
  * requests, with no lock held.
  *
- * Nobody waits for the answer to a FLOW_PUT or FLOW_DEL: these are taken a few
- * at a time, every 10 ms, and the NIC need not ring for each.  All others are
- * urgent.
+ * Nobody waits for the answer to a FLOW_PUT or FLOW_DEL: while these come, the
+ * agilio thread looks after them every few milliseconds, takes what answers
+ * there are, and rings for all that was sent meanwhile.  So neither side rings
+ * for each.  All other requests are urgent.
  *
  * Owned by agilio-nic.c, which decides when it is open.
  */
@@ -39,6 +40,8 @@ struct agilio_ctl {
     struct ovs_list answered OVS_GUARDED;       /* struct request. */
     size_t n_urgent OVS_GUARDED;        /* Of 'waiting'. */
     bool busy OVS_GUARDED;              /* Others were answered lately. */
+    bool lazy OVS_GUARDED;              /* The agilio thread comes by soon, */
+    bool kick_due OVS_GUARDED;          /* and has to ring then. */
     bool port_event OVS_GUARDED;                /* One has come. */
     const char *broken OVS_GUARDED;             /* Why, or NULL. */
     uint8_t buf[AGILIO_MAX_MSG] OVS_GUARDED;
