@@ -19,7 +19,6 @@ lib_libopenvswitch_la_SOURCES += \
 	lib/agilio-actions.c \
 	lib/agilio-actions.h \
 	lib/agilio-bond.c \
-	lib/agilio-commands.c \
 	lib/agilio-conn.c \
 	lib/agilio-conn.h \
 	lib/agilio-copy.h \
@@ -61,6 +60,8 @@ lib_libopenvswitch_la_SOURCES += \
 	lib/agilio-set.c \
 	lib/agilio-shadow.c \
 	lib/agilio-shadow.h \
+	lib/agilio-show.c \
+	lib/agilio-stats.c \
 	lib/agilio-table.c \
 	lib/agilio-table.h \
 	lib/agilio-tally.c \

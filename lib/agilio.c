@@ -389,9 +389,10 @@ void
 agilio_init(void)
 {
     netdev_register_flow_api_provider(&netdev_offload_agilio);
-    agilio_commands_init();
     agilio_dump_init();
     agilio_fallback_init();
     agilio_health_init();
+    agilio_show_init();
+    agilio_stats_init();
     agilio_tracker_init();
 }

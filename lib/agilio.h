@@ -25,12 +25,13 @@ bool agilio_offloads(const struct netdev *netdev);
  * netdev_get_dpif_type().  Any thread. */
 void agilio_add_dpif_type(const char *dpif_type);
 
-/* lib/agilio-commands.c, -dump.c, -fallback.c, -health.c, -tracker.c:
- * "agilio/..." for ovs-appctl. */
-void agilio_commands_init(void);
+/* "agilio/..." for ovs-appctl: lib/agilio-dump.c, -fallback.c, -health.c,
+ * -show.c, -stats.c, -tracker.c. */
 void agilio_dump_init(void);
 void agilio_fallback_init(void);
 void agilio_health_init(void);
+void agilio_show_init(void);
+void agilio_stats_init(void);
 void agilio_tracker_init(void);
 
 #endif /* agilio.h */
