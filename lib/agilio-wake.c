@@ -6,6 +6,10 @@
  * flow's first packets would pass through the host for that long; here, they
  * sleep on a sequence number which every append to a queue changes.
  *
+ * Where a flow has come, others come soon: who would wake the thread for each
+ * of them would spend more on that than the thread on the flows.  So before it
+ * sleeps, it naps, and only a nap that brought nothing is followed by sleep.
+ *
  * There is one number for all threads (other_config:n-offload-threads), since
  * the place that appends knows its queue only by index.  A thread that is
  * woken for the sake of another one finds its queue empty, and sleeps again.
@@ -23,6 +27,9 @@
 #include "openvswitch/poll-loop.h"
 #include "ovs-thread.h"
 #include "seq.h"
+#include "util.h"
+
+#define NAP_NS (1000 * 1000)
 
 /* Created by whoever comes first, and never destroyed: the threads live as
  * long as the process. */
@@ -42,6 +49,9 @@ appended_seq(void)
 void
 agilio_offload_wait(struct mpsc_queue *queue)
 {
+    if (!mpsc_queue_tail(queue)) {
+        xnanosleep(NAP_NS);
+    }
     for (;;) {
         uint64_t seen = seq_read(appended_seq());
 
