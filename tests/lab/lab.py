@@ -28,7 +28,14 @@ BUILT = os.path.join(TOP, 'openvswitch')
 Failure = vm.Failure
 
 # In the guest: the programs of the build.
+#
+# Until the clock, which starts at boot, is at 10 s, ovs-vswitchd 3.1 believes
+# that there are no CPUs: count_cpu_cores() counts them when 10 s have passed
+# since 0.  If it opens the kernel's datapath then, it makes no sockets for
+# upcalls, then or later, and all are lost; Debian's own does, too, with
+# Debian's module.
 GUEST = r'''
+until [ $(cut -d. -f1 /proc/uptime) -ge 10 ]; do sleep 0.1; done
 cat >/lab-env <<'END'
 export PATH=%(built)s/utilities:%(built)s/vswitchd:%(built)s/ovsdb:$PATH
 export OVS_RUNDIR=/run OVS_LOGDIR=/run OVS_DBDIR=/run OVS_SYSCONFDIR=/run
