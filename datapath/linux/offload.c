@@ -23,6 +23,18 @@
  */
 static const struct ovs_offload_ops *ovs_ops;
 
+static struct list_head *datapaths(const struct net *net)
+{
+	struct ovs_net *ovs_net = net_generic(net, ovs_net_id);
+
+	return &ovs_net->dps;
+}
+
+/* With ovs_mutex and net_rwsem. */
+#define for_each_datapath(net, dp)					\
+	for_each_net(net)						\
+		list_for_each_entry(dp, datapaths(net), list_node)
+
 /* ## -------- ##
  * ## Counting ##
  * ## -------- ##
@@ -117,16 +129,12 @@ static void each_flow(struct datapath *dp, flow_function *f, flow_test *which)
 
 static void each_flow_of_all(flow_function *f, flow_test *which)
 {
+	struct datapath *dp;
 	struct net *net;
 
 	down_read(&net_rwsem);
-	for_each_net(net) {
-		struct ovs_net *ovs_net = net_generic(net, ovs_net_id);
-		struct datapath *dp;
-
-		list_for_each_entry(dp, &ovs_net->dps, list_node)
-			each_flow(dp, f, which);
-	}
+	for_each_datapath(net, dp)
+		each_flow(dp, f, which);
 	up_read(&net_rwsem);
 }
 
@@ -238,16 +246,12 @@ static void drop_meters(struct datapath *dp, meter_test *which,
 
 static void drop_meters_of_all(meter_test *which, const void *aux)
 {
+	struct datapath *dp;
 	struct net *net;
 
 	down_read(&net_rwsem);
-	for_each_net(net) {
-		struct ovs_net *ovs_net = net_generic(net, ovs_net_id);
-		struct datapath *dp;
-
-		list_for_each_entry(dp, &ovs_net->dps, list_node)
-			drop_meters(dp, which, aux);
-	}
+	for_each_datapath(net, dp)
+		drop_meters(dp, which, aux);
 	up_read(&net_rwsem);
 }
 
