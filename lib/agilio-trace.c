@@ -8,9 +8,11 @@
 #include "agilio-format.h"
 #include "agilio-nic.h"
 #include "agilio-shadow.h"
+#include "agilio-table.h"
 #include "odp-util.h"
 #include "openvswitch/dynamic-string.h"
 #include "util.h"
+#include "uuid.h"
 
 struct pass {
     struct agilio_trace t;
@@ -60,51 +62,108 @@ looks_again(const struct pass *p)
     return false;
 }
 
+/* What is said: text, or in JSON the cells of two tables. */
+struct output {
+    struct ds *ds;
+    bool json;
+    struct table nic, passes;
+};
+
 static void
-format_levels(struct ds *ds, const struct pass *p)
+put_levels(struct output *out, const struct pass *p)
 {
-    ds_put_cstr(ds, "packet: ");
-    agilio_format_match(ds, &p->t.packet, NULL);
-    ds_put_format(ds, "\nL1 exact match flow tracker: %s\n",
-                  p->level == AGILIO_TRACE_L1 ? "hit" : "miss");
-    if (p->level != AGILIO_TRACE_L1) {
-        ds_put_format(ds, "L2 mask tables: %s\n",
-                      p->level == AGILIO_TRACE_L2 ? "hit" : "miss");
+    bool l1 = p->level == AGILIO_TRACE_L1;
+    bool l2 = p->level == AGILIO_TRACE_L2;
+    struct ds packet = DS_EMPTY_INITIALIZER;
+
+    agilio_format_match(&packet, &p->t.packet, NULL);
+    if (out->json) {
+        table_add_row(&out->nic);
+        agilio_table_text(&out->nic, ds_cstr(&packet));
+        agilio_table_text(&out->nic, l1 ? "l1" : l2 ? "l2" : "miss");
+    } else {
+        ds_put_format(out->ds, "packet: %s\nL1 exact match flow tracker: "
+                      "%s\n", ds_cstr(&packet), l1 ? "hit" : "miss");
+        if (!l1) {
+            ds_put_format(out->ds, "L2 mask tables: %s\n",
+                          l2 ? "hit" : "miss");
+        }
     }
+    ds_destroy(&packet);
 }
 
 static void
-format_flow(struct ds *ds, const struct pass *p, agilio_trace_name *name)
+put_flow(struct output *out, const struct pass *p, agilio_trace_name *name)
 {
-    ds_put_format(ds, "flow %"PRIu32": ", p->flow_id);
-    agilio_format_match(ds, &p->t.key, &p->t.mask);
-    ds_put_char(ds, '\n');
-    if (name) {
-        name(ds, p->flow_id);
+    struct ds match = DS_EMPTY_INITIALIZER;
+    struct ds program = DS_EMPTY_INITIALIZER;
+    struct ds ufid = DS_EMPTY_INITIALIZER;
+    struct ds actions = DS_EMPTY_INITIALIZER;
+    bool named = name && name(p->flow_id, &ufid, &actions);
+
+    agilio_format_match(&match, &p->t.key, &p->t.mask);
+    agilio_format_program(&program, p->program, p->program_len);
+    if (out->json) {
+        table_add_row(&out->passes);
+        agilio_table_number(&out->passes, p->flow_id);
+        agilio_table_text(&out->passes, ds_cstr(&match));
+        agilio_table_text(&out->passes, ds_cstr(&program));
+        agilio_table_text(&out->passes, named ? ds_cstr(&ufid) : NULL);
+        agilio_table_text(&out->passes, named ? ds_cstr(&actions) : NULL);
+    } else {
+        ds_put_format(out->ds, "flow %"PRIu32": %s\n", p->flow_id,
+                      ds_cstr(&match));
+        if (named) {
+            ds_put_format(out->ds, "  mega_ufid:%s, actions:%s\n",
+                          ds_cstr(&ufid), ds_cstr(&actions));
+        }
+        ds_put_format(out->ds, "actions: %s\n", ds_cstr(&program));
     }
-    ds_put_cstr(ds, "actions: ");
-    agilio_format_program(ds, p->program, p->program_len);
-    ds_put_char(ds, '\n');
+    ds_destroy(&match);
+    ds_destroy(&program);
+    ds_destroy(&ufid);
+    ds_destroy(&actions);
 }
 
-static const char *
-verdict(const struct pass *p)
+static void
+put_verdict(struct output *out, const char *fate, const char *verdict)
+{
+    if (!out->json) {
+        ds_put_format(out->ds, "verdict: %s\n", verdict);
+        return;
+    }
+    if (!out->nic.n_rows) {
+        table_add_row(&out->nic);
+        agilio_table_text(&out->nic, NULL);
+        agilio_table_text(&out->nic, NULL);
+    }
+    agilio_table_text(&out->nic, fate);
+    agilio_table_text(&out->nic, verdict);
+}
+
+/* What the last pass that is known comes to. */
+static void
+judge(struct output *out, const struct pass *p)
 {
     if (p->level == AGILIO_TRACE_MISS || p->fate == AGILIO_TRACE_TO_HOST) {
-        return (p->reason == AGILIO_FALLBACK_HOST
-                ? "to the host: for the host itself"
-                : p->reason == AGILIO_FALLBACK_UNABLE
-                ? "to the host: not possible on the NIC"
-                : "to the host: not learned yet");
+        put_verdict(out, "host", p->reason == AGILIO_FALLBACK_HOST
+                    ? "to the host: for the host itself"
+                    : p->reason == AGILIO_FALLBACK_UNABLE
+                    ? "to the host: not possible on the NIC"
+                    : "to the host: not learned yet");
+    } else if (p->fate == AGILIO_TRACE_DROP) {
+        put_verdict(out, "dropped", "dropped by its flow");
+    } else if (looks_again(p)) {
+        put_verdict(out, "again",
+                    "carried by the NIC so far, and looked up again");
+    } else {
+        put_verdict(out, "carried", "carried by the NIC");
     }
-    return (p->fate == AGILIO_TRACE_DROP ? "dropped by its flow"
-            : looks_again(p) ? "carried by the NIC so far, and looked up "
-            "again" : "carried by the NIC");
 }
 
-void
-agilio_trace(struct ds *ds, agilio_trace_ask *ask, agilio_trace_name *name,
-             void *aux)
+static void
+ask_all(struct output *out, agilio_trace_ask *ask, agilio_trace_name *name,
+        void *aux)
 {
     uint8_t reply[AGILIO_TRACE_MAX];
     struct pass p = { .n_passes = 0 };
@@ -118,18 +177,64 @@ agilio_trace(struct ds *ds, agilio_trace_ask *ask, agilio_trace_name *name,
             error = xstrdup("the NIC's reply makes no sense");
         }
         if (error) {
-            ds_put_format(ds, "verdict: unknown (%s)\n", error);
+            char *verdict = xasprintf("unknown (%s)", error);
+
+            put_verdict(out, "unknown", verdict);
+            free(verdict);
             free(error);
             return;
         }
         if (!i) {
-            format_levels(ds, &p);
+            put_levels(out, &p);
         }
         if (p.n_passes) {
-            format_flow(ds, &p, name);
+            put_flow(out, &p, name);
         }
     } while (++i < p.n_passes);
-    ds_put_format(ds, "verdict: %s\n", verdict(&p));
+    judge(out, &p);
+}
+
+static void
+output_init(struct output *out, struct ds *ds, const struct table_style *style)
+{
+    out->ds = ds;
+    out->json = style->format == TF_JSON;
+    agilio_table_init(&out->nic, "packet level fate verdict");
+    agilio_table_init(&out->passes, "flow match actions ufid dp_actions");
+}
+
+static void
+output_finish(struct output *out, const struct table_style *style)
+{
+    if (out->json) {
+        agilio_table_put(out->ds, &out->nic, "nic", style);
+        agilio_table_put(out->ds, &out->passes, "passes", style);
+    } else {
+        table_destroy(&out->nic);
+        table_destroy(&out->passes);
+    }
+}
+
+void
+agilio_trace(struct ds *ds, const struct table_style *style,
+             agilio_trace_ask *ask, agilio_trace_name *name, void *aux)
+{
+    struct output out;
+
+    output_init(&out, ds, style);
+    ask_all(&out, ask, name, aux);
+    output_finish(&out, style);
+}
+
+void
+agilio_trace_not(struct ds *ds, const struct table_style *style,
+                 const char *fate, const char *verdict)
+{
+    struct output out;
+
+    output_init(&out, ds, style);
+    put_verdict(&out, fate, verdict);
+    output_finish(&out, style);
 }
 
 /* ## ------------- ##
@@ -159,46 +264,53 @@ ask_nic(uint32_t pass, void *reply, size_t *reply_len, void *request_)
 }
 
 struct search {
-    struct ds *ds;
     uint32_t flow_id;
+    bool found;
+    struct ds *ufid, *actions;
 };
 
 static void
 name_if_found(const struct agilio_shadow_flow *flow, void *search_)
 {
-    const struct search *search = search_;
+    struct search *search = search_;
 
-    if (flow->nic_id == search->flow_id) {
-        ds_put_cstr(search->ds, "  mega_");
-        odp_format_ufid(&flow->ufid, search->ds);
-        ds_put_cstr(search->ds, ", actions:");
-        format_odp_actions(search->ds, flow->actions, flow->actions_len,
-                           NULL);
-        ds_put_char(search->ds, '\n');
+    if (flow->nic_id == search->flow_id && !search->found) {
+        search->found = true;
+        ds_put_format(search->ufid, UUID_FMT,
+                      UUID_ARGS((struct uuid *) &flow->ufid));
+        format_odp_actions(search->actions, flow->actions,
+                           flow->actions_len, NULL);
     }
 }
 
 /* The datapath's flow that is this one on the NIC. */
-static void
-name_by_shadow(struct ds *ds, uint32_t flow_id)
+static bool
+name_by_shadow(uint32_t flow_id, struct ds *ufid, struct ds *actions)
 {
-    struct search search = { ds, flow_id };
+    struct search search = {
+        .flow_id = flow_id, .ufid = ufid, .actions = actions,
+    };
 
     agilio_shadow_for_each(name_if_found, &search);
+    return search.found;
 }
 
 void
-agilio_trace_nic(struct ds *ds, uint32_t port, const void *frame, size_t len)
+agilio_trace_nic(struct ds *ds, const struct table_style *style,
+                 uint32_t port, const void *frame, size_t len)
 {
     const size_t max = (AGILIO_MAX_MSG - sizeof(struct agilio_msg)
                         - offsetof(struct request, body.frame));
     struct request r = { .body.port = agilio_to_le32(port), .len = len };
 
     if (len > max) {
-        ds_put_format(ds, "verdict: unknown (the NIC can be asked of frames "
-                      "of up to %"PRIuSIZE" bytes)\n", max);
+        char *verdict = xasprintf("unknown (the NIC can be asked of frames "
+                                  "of up to %"PRIuSIZE" bytes)", max);
+
+        agilio_trace_not(ds, style, "unknown", verdict);
+        free(verdict);
         return;
     }
     memcpy(r.body.frame, frame, len);
-    agilio_trace(ds, ask_nic, name_by_shadow, &r);
+    agilio_trace(ds, style, ask_nic, name_by_shadow, &r);
 }

@@ -10,6 +10,7 @@
 #include <config.h>
 
 #include "agilio-hooks.h"
+#include "agilio-table.h"
 #include "agilio-trace.h"
 #include "dp-packet.h"
 #include "flow.h"
@@ -58,38 +59,76 @@ parse(struct ofproto_dpif *ofproto, const char *flow_s, const char *frame,
 }
 
 static void
-trace_nic(struct ds *ds, const struct ofproto_dpif *ofproto,
-          const struct flow *flow, struct dp_packet *packet)
+put_ofproto(struct ds *ds, const struct table_style *style, const char *text)
+{
+    struct table table;
+
+    if (style->format == TF_JSON) {
+        agilio_table_init(&table, "text");
+        table_add_row(&table);
+        agilio_table_text(&table, text);
+        agilio_table_put(ds, &table, "ofproto", style);
+    } else {
+        ds_put_format(ds, "== Open vSwitch\n%s\n\n== NIC\n", text);
+    }
+}
+
+static void
+put_nic(struct ds *ds, const struct table_style *style,
+        const struct ofproto_dpif *ofproto, const struct flow *flow,
+        struct dp_packet *packet)
 {
     const struct ofport *port = ofproto_get_port(&ofproto->up,
                                                  flow->in_port.ofp_port);
 
-    ds_chomp(ds, '\n');
-    ds_put_cstr(ds, "\n\n== NIC\n");
     if (!port || !netdev_is_agilio(port->netdev)) {
-        ds_put_cstr(ds, "verdict: the host's (what this port receives does "
-                    "not come by the NIC)\n");
-        return;
+        agilio_trace_not(ds, style, "host", "the host's (what this port "
+                         "receives does not come by the NIC)");
+    } else if (netdev_agilio_port_id(port->netdev) == AGILIO_PORT_NONE) {
+        agilio_trace_not(ds, style, "none",
+                         "none (the NIC has no such port)");
+    } else {
+        agilio_trace_nic(ds, style, netdev_agilio_port_id(port->netdev),
+                         dp_packet_data(packet), dp_packet_size(packet));
     }
-    if (netdev_agilio_port_id(port->netdev) == AGILIO_PORT_NONE) {
-        ds_put_cstr(ds, "verdict: none (the NIC has no such port)\n");
-        return;
-    }
-    agilio_trace_nic(ds, netdev_agilio_port_id(port->netdev),
-                     dp_packet_data(packet), dp_packet_size(packet));
+}
+
+static void
+trace(struct unixctl_conn *conn, const struct table_style *style,
+      struct ofproto_dpif *ofproto, const struct flow *flow,
+      struct dp_packet *packet)
+{
+    struct ovs_list ct_states = OVS_LIST_INITIALIZER(&ct_states);
+    struct ds text = DS_EMPTY_INITIALIZER;
+    struct ds ds = DS_EMPTY_INITIALIZER;
+
+    ofproto_trace(ofproto, flow, packet, NULL, 0, &ct_states, &text, false);
+    ds_chomp(&text, '\n');
+    put_ofproto(&ds, style, ds_cstr(&text));
+    put_nic(&ds, style, ofproto, flow, packet);
+    unixctl_command_reply(conn, ds_cstr(&ds));
+    ds_destroy(&text);
+    ds_destroy(&ds);
 }
 
 static void
 agilio_trace_command(struct unixctl_conn *conn, int argc, const char *argv[],
                      void *aux OVS_UNUSED)
 {
-    struct ofproto_dpif *ofproto = ofproto_dpif_lookup_by_name(argv[1]);
-    struct ovs_list ct_states = OVS_LIST_INITIALIZER(&ct_states);
-    struct ds ds = DS_EMPTY_INITIALIZER;
     struct dp_packet *packet = NULL;
+    struct ofproto_dpif *ofproto;
+    struct table_style style;
     struct flow flow;
     char *error;
 
+    if (!agilio_table_format(conn, &argc, argv, &style)) {
+        return;
+    }
+    if (argc < 3 || argc > 4) {
+        unixctl_command_reply_error(conn, "expected: BRIDGE FLOW [FRAME]");
+        return;
+    }
+    ofproto = ofproto_dpif_lookup_by_name(argv[1]);
     if (!ofproto) {
         unixctl_command_reply_error(conn, "BRIDGE: no such bridge");
         return;
@@ -100,19 +139,15 @@ agilio_trace_command(struct unixctl_conn *conn, int argc, const char *argv[],
         unixctl_command_reply_error(conn, error);
         free(error);
     } else {
-        ds_put_cstr(&ds, "== Open vSwitch\n");
-        ofproto_trace(ofproto, &flow, packet, NULL, 0, &ct_states, &ds,
-                      false);
-        trace_nic(&ds, ofproto, &flow, packet);
-        unixctl_command_reply(conn, ds_cstr(&ds));
+        trace(conn, &style, ofproto, &flow, packet);
     }
     dp_packet_delete(packet);
-    ds_destroy(&ds);
 }
 
 void
 agilio_trace_init(void)
 {
-    unixctl_command_register("agilio/trace", "BRIDGE FLOW [FRAME]", 2, 3,
+    unixctl_command_register("agilio/trace",
+                             "BRIDGE FLOW [FRAME] [--format=json]", 2, 4,
                              agilio_trace_command, NULL);
 }

@@ -12,6 +12,7 @@
 #include "nicd.h"
 #include "trace.h"
 
+#include "agilio-table.h"
 #include "agilio-trace.h"
 #include "openvswitch/dynamic-string.h"
 #include "unixctl.h"
@@ -68,25 +69,29 @@ ask(uint32_t pass, void *reply, size_t *reply_len, void *asker_)
 }
 
 static void
-nic_trace(struct unixctl_conn *conn, int argc OVS_UNUSED,
-          const char *argv[], void *nicd)
+nic_trace(struct unixctl_conn *conn, int argc, const char *argv[], void *nicd)
 {
     struct ds ds = DS_EMPTY_INITIALIZER;
     uint8_t frame[AGILIO_MAX_FRAME];
-    struct asker asker = {
-        .nicd = nicd,
-        .port = find_port(nicd, argv[1]),
-        .frame = frame,
-        .len = frame_from_hex(argv[2], frame),
-    };
+    struct asker asker = { .nicd = nicd, .frame = frame };
+    struct table_style style;
 
+    if (!agilio_table_format(conn, &argc, argv, &style)) {
+        return;
+    }
+    if (argc != 3) {
+        unixctl_command_reply_error(conn, "expected: PORT FRAME");
+        return;
+    }
+    asker.port = find_port(nicd, argv[1]);
+    asker.len = frame_from_hex(argv[2], frame);
     if (asker.port == AGILIO_PORT_NONE) {
         unixctl_command_reply_error(conn, "no such port");
     } else if (!asker.len) {
         unixctl_command_reply_error(conn, "FRAME: expected hex digits of at "
                                     "least 14 bytes");
     } else {
-        agilio_trace(&ds, ask, NULL, &asker);
+        agilio_trace(&ds, &style, ask, NULL, &asker);
         unixctl_command_reply(conn, ds_cstr(&ds));
     }
     ds_destroy(&ds);
@@ -95,6 +100,6 @@ nic_trace(struct unixctl_conn *conn, int argc OVS_UNUSED,
 void
 nicd_trace_init(struct agl_nicd *nicd)
 {
-    unixctl_command_register("nic/trace", "PORT FRAME", 2, 2, nic_trace,
-                             nicd);
+    unixctl_command_register("nic/trace", "PORT FRAME [--format=json]", 2, 3,
+                             nic_trace, nicd);
 }

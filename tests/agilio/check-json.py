@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""check-json.py SCHEMA - has each command that SCHEMA, which is
-Documentation/agilio/reference-json.rst, documents print JSON, and compares:
-the tables and their order, their columns and the order of those, the types of
-the cells.  Prints each difference, and how many cells of each command it saw;
-the daemons run."""
+"""check-json.py SCHEMA ["COMMAND ARGUMENT..."...] - has each command that
+SCHEMA, which is Documentation/agilio/reference-json.rst, documents print JSON,
+and compares: the tables and their order, their columns and the order of those,
+the types of the cells.  Prints each difference, and whether there was anything
+to compare; the daemons run.  A COMMAND that needs arguments is given so."""
 
 import json
 import re
@@ -69,8 +69,9 @@ def compare(command, documented, printed):
 def main():
     with open(sys.argv[1], encoding='utf-8') as f:
         commands = parse(f.read())
+    full = {line.split()[0]: line for line in sys.argv[2:]}
     for command, documented in commands:
-        n = compare(command, documented, run(command))
+        n = compare(command, documented, run(full.get(command, command)))
         print('%s: %s' % (command, 'compared' if n else 'is empty'))
 
 

@@ -11,6 +11,7 @@
 #include "agilio/msg.h"
 #include "check.h"
 #include "openvswitch/dynamic-string.h"
+#include "table.h"
 #include "util.h"
 
 /* What the NIC replies to each pass. */
@@ -42,10 +43,12 @@ ask(uint32_t pass, void *reply, size_t *reply_len, void *nic_)
     return NULL;
 }
 
-static void
-name(struct ds *ds, uint32_t flow_id)
+static bool
+name(uint32_t flow_id, struct ds *ufid, struct ds *actions)
 {
-    ds_put_format(ds, "  (%"PRIu32")\n", flow_id);
+    ds_put_format(ufid, "(%"PRIu32")", flow_id);
+    ds_put_cstr(actions, "2");
+    return true;
 }
 
 static struct nic
@@ -77,12 +80,13 @@ static bool
 says(struct nic *nic, uint32_t n, const char *expected)
 {
     char *line = xasprintf("\nverdict: %s\n", expected);
+    struct table_style style = TABLE_STYLE_DEFAULT;
     struct ds ds = DS_EMPTY_INITIALIZER;
     const char *s;
     bool ok;
 
     ds_put_char(&ds, '\n');
-    agilio_trace(&ds, ask, name, nic);
+    agilio_trace(&ds, &style, ask, name, nic);
     s = ds_cstr(&ds);
     ok = strlen(s) >= strlen(line)
          && !strcmp(s + strlen(s) - strlen(line), line);
@@ -157,10 +161,37 @@ test_nonsense(void)
     CHECK(says(&nic, 1, "carried by the NIC"));
 }
 
+static void
+test_json(void)
+{
+    static const char expected[] =
+        "\"headings\":[\"packet\",\"level\",\"fate\",\"verdict\"]}\n"
+        "{\"caption\":\"passes\",\"data\":[";
+    struct table_style style = TABLE_STYLE_DEFAULT;
+    struct nic nic = make(77, 1, 77, 777);
+    struct ds ds = DS_EMPTY_INITIALIZER;
+
+    style.format = TF_JSON;
+    agilio_trace(&ds, &style, ask, name, &nic);
+    CHECK(strstr(ds_cstr(&ds), "\"miss\",\"carried\","));
+    CHECK(strstr(ds_cstr(&ds), expected));
+    CHECK(strstr(ds_cstr(&ds), ",\"(7)\",\"2\"]]"));
+
+    ds_clear(&ds);
+    nic.n_asked = 0;
+    nic.error = "no \"NIC\"";
+    agilio_trace(&ds, &style, ask, NULL, &nic);
+    CHECK(strstr(ds_cstr(&ds), "[null,null,\"unknown\","
+                 "\"unknown (no \\\"NIC\\\")\"]"));
+    CHECK(strstr(ds_cstr(&ds), "\"data\":[]"));
+    ds_destroy(&ds);
+}
+
 int
 main(void)
 {
     RUN(test_verdicts);
     RUN(test_nonsense);
+    RUN(test_json);
     return summary();
 }
