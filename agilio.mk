@@ -607,6 +607,10 @@ EXTRA_PROGRAMS += tests/bench/bench-control
 tests_bench_bench_control_SOURCES = tests/bench/bench-control.c
 tests_bench_bench_control_CPPFLAGS = $(agilio_test_cppflags)
 tests_bench_bench_control_LDADD = $(agilio_test_ldadd)
+
+EXTRA_PROGRAMS += tests/bench/latency
+tests_bench_latency_SOURCES = tests/bench/latency.c
+tests_bench_latency_LDADD = lib/libopenvswitch.la
 CLEANFILES += $(EXTRA_PROGRAMS)
 
 # Too many files to name; links, which are not to be in what is distributed.

@@ -126,7 +126,7 @@ class Lab:
             yield process
 
     @contextlib.contextmanager
-    def switch(self, vswitchd, *args, **config):
+    def switch(self, vswitchd, *args, cpu='0,1', **config):
         """ovsdb-server and an ovs-vswitchd."""
         db = self.path('conf.db')
         with contextlib.suppress(FileNotFoundError):
@@ -143,7 +143,8 @@ class Lab:
             with self.daemon(vswitchd, 'unix:' + self.path('db.sock'),
                              '--unixctl=' + self.path('vswitchd.ctl'),
                              '--pidfile', '-vconsole:off', '--log-file='
-                             + self.path('vswitchd.log'), *args) as process:
+                             + self.path('vswitchd.log'), *args,
+                             cpu=cpu) as process:
                 yield process
 
     def ovs_bridge(self, name, ports, rules, mac=None):
