@@ -150,6 +150,9 @@ def check_ecn(k, machine, peer):
 
 def check_too_long(k, a):
     """Of a packet that does not fit the host's kernel tells the sender."""
+    # The flow may have been idle for long.
+    lab.wait_until('packets carried', lambda: k.share_of(
+        lambda: a.ping('10.1.0.2', 20, 0.02)) > 0.9)
     before = k.nic_stats()['sampled']
     said = a.run('ping', '-c', '2', '-i', '0.2', '-W', '1', '-M', 'do', '-s',
                  '1470', '10.1.0.2', check=False)
