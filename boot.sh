@@ -9,6 +9,7 @@
 set -euo pipefail
 invoked_in=$PWD
 cd "$(dirname "$0")"
+. build-aux/progress
 
 readonly OVS_VERSION=3.1.0
 readonly SERIES=upstream/openvswitch
@@ -40,37 +41,9 @@ $PACKAGED.
 EOF
 }
 
-stage() {
-    printf '[%4ds] %s\n' "$SECONDS" "$*"
-}
-
 die() {
     printf 'boot.sh: %s\n' "$*" >&2
     exit 1
-}
-
-# Runs a long command with its output in _log/NAME.log, telling every quarter
-# of a minute that it is alive; shows the end of the log if it fails.
-logged() {
-    local name=$1 log=_log/$1.log job ticks=0
-    shift
-    mkdir -p _log
-    "$@" >"$log" 2>&1 </dev/null &
-    job=$!
-    # A command in the background does not see the terminal's interrupt.
-    trap 'kill "$job"; exit 130' INT TERM
-    while kill -0 "$job" 2>/dev/null; do
-        sleep 0.2
-        ticks=$((ticks + 1))
-        if [ $((ticks % 75)) -eq 0 ]; then
-            stage "  $name: $(wc -l <"$log") lines in $log"
-        fi
-    done
-    if ! wait "$job"; then
-        tail -n 40 "$log" >&2
-        die "$name failed; all of its output is in $log"
-    fi
-    trap - INT TERM
 }
 
 package_version() {
