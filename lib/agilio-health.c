@@ -361,6 +361,17 @@ check_statistics(struct report *report)
 }
 
 static void
+check_driver(struct report *report, const char *error)
+{
+    char *remedy = xasprintf("%s: load the driver that came with this Open "
+                             "vSwitch (modprobe -r agilio; modprobe agilio)",
+                             error);
+
+    say(report, FAIL, remedy, "agilio.ko can be asked");
+    free(remedy);
+}
+
+static void
 examine_nic(struct report *report, struct agilio_views *views,
             const struct agilio_view *view)
 {
@@ -400,7 +411,7 @@ examine(struct report *report)
     agilio_views_init(&views);
     agilio_kernel_get_flows(&views.kernel);
     if (views.kernel.error) {
-        say(report, FAIL, views.kernel.error, "agilio.ko can be asked");
+        check_driver(report, views.kernel.error);
     }
     for (size_t i = 0; i < views.n; i++) {
         report->at = views.items[i].name;
