@@ -246,6 +246,7 @@ DOC_SOURCE += \
 	Documentation/agilio/reference-kernel.rst \
 	Documentation/agilio/reference-names.rst \
 	Documentation/agilio/reference-reasons.rst \
+	Documentation/agilio/transcript.rst \
 	Documentation/agilio/troubleshooting.rst \
 	Documentation/agilio/tunnels.rst \
 	Documentation/agilio/tutorial.rst \
