@@ -79,7 +79,8 @@ format_counters(struct ds *ds, const struct agilio_map *map,
     for (int c = 0; c < AGILIO_N_COUNTERS; c++) {
         uint64_t value = agilio_map_counter(map, c);
 
-        if (agilio_counter_kind(c) == kind && (value || all)) {
+        if (agilio_counter_kind(c) == kind && (value || all)
+            && c != AGILIO_COUNTER_CARRIED) {   /* format_levels() has it. */
             format_number(ds, agilio_counter_name(c), value,
                           agilio_counter_help(c));
         }
