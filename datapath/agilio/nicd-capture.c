@@ -120,28 +120,9 @@ end(struct nicd_captures *all, struct session *s)
 static int
 answer(const struct session *s, struct agilio_capture_reply *reply)
 {
-    struct iovec iov = { .iov_base = reply, .iov_len = sizeof *reply };
-    struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
-    union {
-        char bytes[CMSG_SPACE(sizeof(int))];
-        struct cmsghdr align;
-    } control;
-
     reply->magic = agilio_to_le32(AGILIO_CAPTURE_MAGIC);
-    if (!reply->reason[0]) {
-        struct cmsghdr *cmsg;
-
-        memset(&control, 0, sizeof control);
-        msg.msg_control = &control;
-        msg.msg_controllen = sizeof control;
-        cmsg = CMSG_FIRSTHDR(&msg);
-        cmsg->cmsg_level = SOL_SOCKET;
-        cmsg->cmsg_type = SCM_RIGHTS;
-        cmsg->cmsg_len = CMSG_LEN(sizeof s->memory_fd);
-        memcpy(CMSG_DATA(cmsg), &s->memory_fd, sizeof s->memory_fd);
-    }
-    return (sendmsg(s->fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT) < 0
-            ? errno : 0);
+    return agl_send_fd(s->fd, reply, sizeof *reply,
+                       reply->reason[0] ? -1 : s->memory_fd);
 }
 
 static int

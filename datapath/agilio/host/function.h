@@ -150,4 +150,8 @@ bool agl_function_attached(const struct agl_function *);
 void agl_function_kick(const struct agl_function *, enum agilio_vector);
 void agl_function_clear(const struct agl_function *, enum agilio_vector);
 
+/* Sends 'size' bytes over a Unix socket, with 'fd' if that is not -1, and does
+ * not wait.  Returns 0 or a positive errno. */
+int agl_send_fd(int sock, const void *bytes, size_t size, int fd);
+
 #endif /* host/function.h */

@@ -313,13 +313,10 @@ agl_function_run(struct agl_function *f)
     return event;
 }
 
-/* Sends one word of the handshake, with 'fd' if that is not -1.  Returns 0 or
- * a positive errno. */
-static int
-send_word(const struct agl_function *f, int64_t word, int fd)
+int
+agl_send_fd(int sock, const void *bytes, size_t size, int fd)
 {
-    agilio_le64 wire = agilio_to_le64((uint64_t) word);
-    struct iovec iov = { .iov_base = &wire, .iov_len = sizeof wire };
+    struct iovec iov = { .iov_base = (void *) bytes, .iov_len = size };
     union {
         char bytes[CMSG_SPACE(sizeof fd)];
         struct cmsghdr align;
@@ -339,8 +336,17 @@ send_word(const struct agl_function *f, int64_t word, int fd)
         cmsg->cmsg_len = CMSG_LEN(sizeof fd);
         memcpy(CMSG_DATA(cmsg), &fd, sizeof fd);
     }
-    n = sendmsg(f->conn_fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
-    return n < 0 ? errno : n != sizeof wire ? EAGAIN : 0;
+    n = sendmsg(sock, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+    return n < 0 ? errno : (size_t) n != size ? EAGAIN : 0;
+}
+
+/* Sends one word of the handshake, with 'fd' if that is not -1. */
+static int
+send_word(const struct agl_function *f, int64_t word, int fd)
+{
+    agilio_le64 wire = agilio_to_le64((uint64_t) word);
+
+    return agl_send_fd(f->conn_fd, &wire, sizeof wire, fd);
 }
 
 static int
