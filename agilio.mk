@@ -119,6 +119,8 @@ agilio_core_sources = \
 	datapath/agilio/capture.c \
 	datapath/agilio/capture.h \
 	datapath/agilio/control.c \
+	datapath/agilio/host-queue.c \
+	datapath/agilio/host-queue.h \
 	datapath/agilio/host/function.h \
 	datapath/agilio/host/region.c \
 	datapath/agilio/nic.c \
@@ -146,10 +148,17 @@ agilio_core_sources = \
 	datapath/agilio/table/hash.h \
 	datapath/agilio/table/mask.c \
 	datapath/agilio/table/mask.h \
+	datapath/agilio/table/tracker-dump.c \
+	datapath/agilio/table/tracker-key.c \
+	datapath/agilio/table/tracker-key.h \
+	datapath/agilio/table/tracker-learn.c \
+	datapath/agilio/table/tracker-private.h \
 	datapath/agilio/table/tracker.c \
 	datapath/agilio/table/tracker.h \
 	datapath/agilio/trace.c \
 	datapath/agilio/trace.h \
+	datapath/agilio/tx.c \
+	datapath/agilio/tx.h \
 	datapath/agilio/worker.c
 agilio_core_cppflags = \
 	-I $(top_srcdir)/include \

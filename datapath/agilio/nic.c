@@ -9,6 +9,8 @@
 
 #include "nic.h"
 
+#include "tx.h"
+
 int
 agl_nic_create(struct agl_nic **nicp, const struct agl_nic_ops *ops,
                struct agl_region *region, uint32_t n_packets,
@@ -96,7 +98,7 @@ apply_port(struct agl_worker *w, void *change_)
     struct agl_port *port = &w->ports[change->slot];
     bool is_new = port->id != change->port.id;
 
-    agl_pipeline_flush(w);
+    agl_tx_flush(w);
     if (is_new) {
         *port = change->port;
         port->dev = w->index == port->owner ? port->dev : NULL;

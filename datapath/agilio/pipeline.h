@@ -7,7 +7,8 @@
  * meters, and the queue of calls, through which the control thread has things
  * done at a burst boundary (worker.c).  A port has one owner; what another
  * worker sends there goes to it through a handover, one for each pair of
- * workers.  pipeline.c is the life of a packet.
+ * workers.  pipeline.c is the life of a packet; tx.c and host-queue.c are its
+ * ways out.
  */
 
 #ifndef AGL_PIPELINE_H
@@ -145,11 +146,28 @@ void agl_worker_wake(struct agl_worker *w);
 bool agl_worker_sleep(struct agl_worker *);
 void agl_worker_awake(struct agl_worker *);
 
+/* Frees a packet that goes no further, and counts why. */
+void agl_worker_drop(struct agl_worker *, struct agl_pkt *,
+                     enum agilio_counter reason);
+
+static inline struct agl_worker *
+agl_worker_of(struct agl_run *run)
+{
+    return (struct agl_worker *) (void *) run;
+}
+
+/* Adds to a counter in the region, which nobody else writes. */
+static inline void
+agl_stat_add(agilio_le64 *counter, uint64_t n)
+{
+    agilio_store_relaxed(counter,
+                         agilio_to_le64(agilio_from_le64(*counter) + n));
+}
+
 static inline void
 agl_worker_add(struct agl_worker *w, enum agilio_counter c, uint32_t n)
 {
-    agilio_store_relaxed(&w->counters[c],
-                         agilio_to_le64(agilio_from_le64(w->counters[c]) + n));
+    agl_stat_add(&w->counters[c], n);
 }
 
 static inline void
@@ -161,20 +179,11 @@ agl_worker_count(struct agl_worker *w, enum agilio_counter c)
 /* ## pipeline.c ## */
 
 /* Carries a burst that 'port' received, of up to 'max' packets, at most
- * AGL_BURST; a burst that the host sends to it. */
+ * AGL_BURST. */
 uint32_t agl_pipeline_receive(struct agl_worker *, struct agl_port *port,
                               uint32_t max);
-uint32_t agl_pipeline_host_tx(struct agl_worker *, struct agl_port *port);
-/* Sends what worker 'giver' has handed over; the number of packets, of which
- * the caller says that they are done when all is flushed. */
-uint32_t agl_pipeline_take_over(struct agl_worker *, uint32_t giver);
-/* Sends what the bursts queued, wakes who is to be woken. */
-void agl_pipeline_flush(struct agl_worker *);
 /* struct agl_run's ways. */
-void agl_pipeline_output(struct agl_run *, uint32_t port_id, struct agl_pkt *);
 void agl_pipeline_recirc(struct agl_run *, struct agl_pkt *);
-void agl_pipeline_sample(struct agl_run *, const void *actions, uint32_t len,
-                         struct agl_pkt *);
 void agl_pipeline_drop(struct agl_run *, enum agilio_counter,
                        struct agl_pkt *);
 

@@ -12,7 +12,9 @@
 
 #include "action/bond.h"
 #include "action/meter.h"
+#include "host-queue.h"
 #include "table/hash.h"
+#include "tx.h"
 
 #define CALLS_AT_A_TIME 64
 #define CLOCK_LAG 1000000       /* ns until the clock is told again. */
@@ -45,9 +47,9 @@ worker_init(struct agl_worker *w, struct agl_region *region,
     agl_pool_init(&w->pool, w->memory, n_packets);
     w->run.pool = &w->pool;
     w->run.meters = w->team->meters;
-    w->run.output = agl_pipeline_output;
+    w->run.output = agl_tx_run_output;
     w->run.recirc = agl_pipeline_recirc;
-    w->run.sample = agl_pipeline_sample;
+    w->run.sample = agl_host_queue_sample;
     w->run.drop = agl_pipeline_drop;
     w->run.random = agl_env_random() | 1;
     w->options.max_vlans = 1;
@@ -214,6 +216,14 @@ make_calls(struct agl_worker *w)
     return n;
 }
 
+void
+agl_worker_drop(struct agl_worker *w, struct agl_pkt *pkt,
+                enum agilio_counter reason)
+{
+    agl_worker_count(w, reason);
+    agl_pkt_free(&w->pool, pkt);
+}
+
 /* ## --------- ##
  * ## The round ##
  * ## --------- ## */
@@ -302,7 +312,7 @@ receive(struct agl_worker *w, struct agl_port *port, bool *crowded)
 static uint32_t
 poll_port(struct agl_worker *w, struct agl_port *port, bool *crowded)
 {
-    uint32_t n = receive(w, port, crowded) + agl_pipeline_host_tx(w, port);
+    uint32_t n = receive(w, port, crowded) + agl_host_queue_receive(w, port);
 
     if (port->qp->to_host.broken || port->qp->from_host.broken) {
         agilio_store_relaxed(&w->host_broken, true);
@@ -326,13 +336,13 @@ agl_worker_round(struct agl_worker *w)
     }
     for (i = 0; i < w->team->n; i++) {
         if (i != w->index) {
-            n_taken[i] = agl_pipeline_take_over(w, i);
+            n_taken[i] = agl_tx_take_over(w, i);
             n += n_taken[i];
             crowded |= n_taken[i] >= AGL_BURST;
         }
     }
     w->crowded = crowded;
-    agl_pipeline_flush(w);
+    agl_tx_flush(w);
     for (i = 0; i < w->team->n; i++) {
         if (n_taken[i]) {
             agl_handover_done(w->team->handovers[i][w->index], n_taken[i]);

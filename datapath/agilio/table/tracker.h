@@ -43,13 +43,15 @@ struct agl_path {
     struct agl_flow *flows[AGILIO_MAX_RECIRC + 1];
 };
 
+#define AGL_TRACKER_WAYS 8
+
 /* What a packet is looked up by, and learned. */
 struct agl_tracker_key {
     uint64_t epoch;                     /* The interest it was made for. */
     uint64_t hash;
     uint32_t tag;                       /* Bits of the hash, and the kind. */
     uint32_t shape;                     /* _NONE: of a parsed key. */
-    uint32_t way;                       /* In its bucket, perhaps. */
+    uint32_t way;                       /* In its bucket; _WAYS: not known. */
     uint32_t n;
     uint64_t words[AGILIO_KEY_WORDS];   /* What the interest has, masked; and
                                          * zeros, up to the first five. */

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tracker-key.c - what the tracker looks a packet up by: see tracker-key.h. */
+
+#include "table/tracker-key.h"
+
+static void
+select_all(struct agl_select *select, const struct agilio_key *mask)
+{
+    select->n = 0;
+    for (unsigned int i = 0; i < AGILIO_KEY_WORDS; i++) {
+        uint64_t bits = agl_key_word(mask, i);
+
+        if (bits) {
+            agl_select_add(select, i, bits);
+        }
+    }
+}
+
+/* Makes the selects of a new interest. */
+static void __attribute__((noinline))
+set_interest(struct agl_key_maker *m, const struct agilio_key *interest)
+{
+    struct agilio_key meta = { .md = interest->md };
+    uint32_t n;
+
+    meta.md.packet_type = agilio_to_be32(0);    /* What has a shape has 0. */
+    select_all(&m->select, interest);
+    select_all(&m->meta, &meta);
+    n = m->select.n;
+    for (uint32_t shape = AGL_SHAPE_SOME; shape < AGL_N_SHAPES; shape++) {
+        struct agl_shape_select *select = &m->shapes[shape];
+        uint32_t n_words;
+
+        agl_shape_select(shape, interest, select);
+        n_words = 1 + m->meta.n + select->n;
+        n = n_words > n ? n_words : n;
+    }
+    m->n_words = n > AGL_KEY_HEAD ? n : AGL_KEY_HEAD;
+}
+
+void
+agl_key_maker_follow(struct agl_key_maker *m,
+                     const struct agl_flow_table *flows)
+{
+    const struct agilio_key *interest;
+
+    interest = agl_flow_table_interest(flows, &m->epoch);
+    set_interest(m, interest);
+}
+
+/* Sets hash and tag of a key.  The tag is not 0.  (Low bits of a hash lead to
+ * the bucket, and tell nothing inside of it.) */
+static inline void
+set_hash(const struct agl_key_maker *m, struct agl_tracker_key *tk,
+         uint32_t hash, uint32_t kind)
+{
+    tk->epoch = m->epoch;
+    tk->hash = hash;
+    tk->tag = ((uint16_t) (hash >> 16 & ~(2 * AGL_N_KINDS - 1))
+               | AGL_N_KINDS | kind);
+    tk->way = AGL_TRACKER_WAYS;
+}
+
+void
+agl_key_maker_parsed(const struct agl_key_maker *m,
+                     const struct agilio_key *key, struct agl_tracker_key *tk)
+{
+    tk->shape = AGL_SHAPE_NONE;
+    tk->n = m->select.n;
+    memset(tk->words, 0, AGL_KEY_HEAD * sizeof tk->words[0]);
+    set_hash(m, tk, agl_select_key(&m->select, key, m->seed, tk->words), 0);
+}
+
+/* Begins the key of a packet with its metadata; false if it has some that a
+ * shape does not go with. */
+static bool
+add_meta(const struct agl_key_maker *m, const struct agl_pkt *pkt,
+         struct agl_tracker_key *tk, uint64_t *hash)
+{
+    const struct agl_select *select = &m->meta;
+
+    if (pkt->md.packet_type || pkt->md.tunnel.opts_len) {
+        return false;
+    }
+    for (uint32_t i = 0; i < select->n; i++) {
+        uint64_t word;
+
+        memcpy(&word, (const uint8_t *) &pkt->md
+                      + select->index[i] * sizeof word, sizeof word);
+        tk->words[i] = word & select->bits[i];
+        *hash = agl_hash_add(*hash, tk->words[i]);
+    }
+    tk->n = select->n;
+    return true;
+}
+
+/* Makes the key of a packet; false if it has no shape. */
+static inline bool
+shape_key(const struct agl_key_maker *m, struct agl_pkt *pkt,
+          const struct agl_parse_options *options, struct agl_tracker_key *tk)
+{
+    uint32_t shape = agl_shape_of(pkt, options), kind = shape, n = 1;
+    const struct agl_shape_select *select = &m->shapes[shape];
+    uint64_t hash;
+
+    if (!shape) {
+        return false;
+    }
+    memset(tk->words, 0, AGL_KEY_HEAD * sizeof tk->words[0]);
+    if (AGILIO_LIKELY(!pkt->n_recirc)) {
+        hash = m->seed + kind;
+        tk->words[0] = agilio_from_le32(pkt->md.in_port);
+        hash = agl_hash_add(hash, tk->words[0]);
+    } else {
+        kind |= AGL_KIND_META;
+        hash = m->seed + kind;
+        if (!add_meta(m, pkt, tk, &hash)) {
+            return false;
+        }
+        n = tk->n;
+    }
+    for (uint32_t i = 0; i < select->n; i++) {
+        uint64_t word = agl_shape_word(select, i, pkt->data);
+
+        tk->words[n++] = word;
+        hash = agl_hash_add(hash, word);
+    }
+    tk->n = n;
+    tk->shape = shape;
+    set_hash(m, tk, agl_hash_finish(hash), kind);
+    return true;
+}
+
+void
+agl_key_maker_shapes(const struct agl_key_maker *m,
+                     struct agl_pkt *const pkts[], uint32_t n,
+                     const struct agl_parse_options *options,
+                     struct agl_traversal ts[])
+{
+    for (uint32_t i = 0; i < n; i++) {
+        if (!shape_key(m, pkts[i], options, &ts[i].tk)) {
+            ts[i].tk.shape = AGL_SHAPE_NONE;
+        }
+    }
+}
+
+/* Writes the words of 'select' where they belong in 'key'. */
+static void
+put_words(const struct agl_select *select, const uint64_t words[],
+          struct agilio_key *key)
+{
+    for (uint32_t i = 0; i < select->n; i++) {
+        memcpy((uint8_t *) key + select->index[i] * sizeof words[i],
+               &words[i], sizeof words[i]);
+    }
+}
+
+void
+agl_key_maker_unmake(const struct agl_key_maker *m,
+                     const struct agilio_key *interest, uint32_t tag,
+                     const uint64_t words[], struct agilio_key *key)
+{
+    uint32_t kind = tag % AGL_N_KINDS, shape = kind & (AGL_N_SHAPES - 1);
+
+    if (!shape) {
+        put_words(&m->select, words, key);
+    } else if (kind & AGL_KIND_META) {
+        agl_shape_key(shape, &m->shapes[shape], words + m->meta.n, interest,
+                      key);
+        put_words(&m->meta, words, key);
+    } else {
+        agl_shape_key(shape, &m->shapes[shape], words + 1, interest, key);
+        key->md.in_port = agilio_to_le32((uint32_t) words[0]);
+    }
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tracker-key.h - what the tracker looks a packet up by.
+ *
+ * Of a parsed packet, its key cut down to the interest; of a frame of a common
+ * shape, the same bits where they are in the frame, and of its metadata.  What
+ * words that is, is worked out when the interest changes.  Private to the
+ * tracker, and the worker's.
+ */
+
+#ifndef AGL_TRACKER_KEY_H
+#define AGL_TRACKER_KEY_H 1
+
+#include "table/hash.h"
+#include "table/tracker.h"
+
+/* Words that every key has, if only as zeros. */
+#define AGL_KEY_HEAD 5
+
+/* Kinds of keys: the shape of a frame, perhaps with metadata that is not 0. */
+#define AGL_KIND_META AGL_N_SHAPES
+#define AGL_N_KINDS (2 * AGL_N_SHAPES)
+
+struct agl_key_maker {
+    uint64_t seed;
+    uint64_t epoch;             /* The seq of the interest. */
+    uint32_t n_words;           /* Of the longest key. */
+    struct agl_select select;   /* Of parsed keys. */
+    struct agl_select meta;     /* Of metadata that goes with a shape. */
+    struct agl_shape_select shapes[AGL_N_SHAPES];
+};
+
+/* Follows the interest of 'flows', which has changed, and with it the keys of
+ * all packets. */
+void agl_key_maker_follow(struct agl_key_maker *,
+                          const struct agl_flow_table *);
+
+/* Makes the 'tk' of a parsed packet; of 'n' that are not, none ('shape' is
+ * AGL_SHAPE_NONE) for what has no shape. */
+void agl_key_maker_parsed(const struct agl_key_maker *,
+                          const struct agilio_key *,
+                          struct agl_tracker_key *tk);
+void agl_key_maker_shapes(const struct agl_key_maker *,
+                          struct agl_pkt *const pkts[], uint32_t n,
+                          const struct agl_parse_options *,
+                          struct agl_traversal ts[]);
+
+/* The key, under 'interest', of what has the tag and the words of 'tk'. */
+void agl_key_maker_unmake(const struct agl_key_maker *,
+                          const struct agilio_key *interest, uint32_t tag,
+                          const uint64_t words[], struct agilio_key *);
+
+#endif /* table/tracker-key.h */

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tracker-private.h - the tracker's memory, for its own files: tracker.c looks
+ * up, tracker-learn.c learns and evicts, tracker-dump.c tells.
+ *
+ *     buckets                      entries                       rests
+ *     +----------------------+     +-----------------------+     +----------+
+ *     | epoch; 8 tags, 8     |     | flow, use, count, and |     | rest of  |
+ *     | places, lengths      |     | key: 5 words, 1 line  |     | key and  |
+ *     +----------------------+     +-----------------------+     | path     |
+ *     | ...                  |     | ...                   |     +----------+
+ *
+ * A hash leads to a bucket, and there to the ways whose tag is that hash and
+ * the key's kind; the key of such a way is then compared in full.  A lookup
+ * touches the bucket's line, the entry's of a hit, and the flow's slot; what
+ * is in 'rests' only where the key or the path is longer.  Where many packets
+ * are to be looked up, agl_tracker_prefetch() has these lines on their way
+ * before they are needed.  A way gets the place of its entry when it is first
+ * used, so that few flows have theirs side by side, in few pages, however
+ * large the tracker is.
+ *
+ * Keys have only the words that the interest has; rests are as long as the
+ * longest needs them.  When the interest changes so does that, and nothing in
+ * the tracker means anything any more.  'epoch' then takes the new seq of the
+ * interest, and places are given out anew; a bucket that has an older one
+ * counts as empty, and is made so when it is next learned into.
+ *
+ * Memory: 72 bytes per entry, and up to 512 in 'rests', of which only as many
+ * cache lines are ever touched as the policy needs.
+ */
+
+#ifndef AGL_TRACKER_PRIVATE_H
+#define AGL_TRACKER_PRIVATE_H 1
+
+#include "table/tracker-key.h"
+
+#define WAYS AGL_TRACKER_WAYS
+#define NOWHERE UINT32_MAX      /* The place of no entry. */
+
+struct flow_ref {
+    uint32_t id;
+    uint32_t generation;        /* Of the flow's slot when it was learned. */
+};
+
+struct entry {
+    struct flow_ref flow;       /* The first of the path. */
+    uint64_t used;
+    uint64_t packets;
+    uint64_t key[AGL_KEY_HEAD]; /* And more in the rest. */
+};
+AGILIO_ASSERT_SIZE(struct entry, AGILIO_CACHE_LINE);
+
+struct bucket {
+    uint64_t epoch;
+    uint16_t tags[WAYS];        /* 0: empty. */
+    uint32_t places[WAYS];      /* Of the entries; NOWHERE: none yet. */
+    uint8_t paths[WAYS];        /* Length; and PLAIN, as in agl_path. */
+};
+AGILIO_ASSERT_SIZE(struct bucket, AGILIO_CACHE_LINE);
+#define PLAIN 0x80
+
+struct agl_tracker {
+    struct agl_key_maker keys;
+    uint32_t bucket_mask;       /* Their number is a power of two. */
+    uint32_t n_places;          /* That are given out. */
+    struct entry *entries;
+    /* One for each entry: the rest of its key, 'n_rest' words as the longest
+     * key has them, and of its path, up to AGILIO_MAX_RECIRC flows. */
+    uint8_t *rests;
+    uint32_t n_rest;
+    uint32_t rest_len;          /* Bytes, a multiple of a cache line. */
+    struct bucket buckets[] __attribute__((aligned(AGILIO_CACHE_LINE)));
+};
+
+static inline struct bucket *
+bucket_of(const struct agl_tracker *t, uint64_t hash)
+{
+    return (struct bucket *) &t->buckets[hash & t->bucket_mask];
+}
+
+static inline struct entry *
+entry_of(const struct agl_tracker *t, const struct bucket *bucket,
+         uint32_t way)
+{
+    return &t->entries[bucket->places[way]];
+}
+
+static inline uint64_t *
+rest_of_key(const struct agl_tracker *t, size_t place)
+{
+    return (uint64_t *) (void *) (t->rests + place * t->rest_len);
+}
+
+static inline struct flow_ref *
+rest_of_path(const struct agl_tracker *t, size_t place)
+{
+    return (struct flow_ref *) (void *) (rest_of_key(t, place) + t->n_rest);
+}
+
+static inline struct agl_flow *
+flow_of(const struct agl_flow_table *flows, const struct flow_ref *ref)
+{
+    return agl_flow_table_get(flows, ref->id, ref->generation);
+}
+
+/* Whether the entry at 'way' is of no use any more. */
+static inline bool
+is_stale(const struct agl_tracker *t, const struct agl_flow_table *flows,
+         const struct bucket *bucket, uint32_t way)
+{
+    return !bucket->tags[way]
+           || !flow_of(flows, &entry_of(t, bucket, way)->flow);
+}
+
+/* The way in 'bucket' that has the key of 'tk', WAYS if none. */
+uint32_t agl_tracker_find_way(const struct agl_tracker *,
+                              const struct bucket *,
+                              const struct agl_tracker_key *tk);
+
+/* Whether 'tk' was made for what the interest is now, and not for another. */
+static inline bool
+is_current(const struct agl_tracker_key *tk,
+           const struct agl_flow_table *flows)
+{
+    uint64_t seq;
+
+    agl_flow_table_interest(flows, &seq);
+    return tk->epoch == seq;
+}
+
+#endif /* table/tracker-private.h */

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tx.h - what goes out of ports.
+ *
+ * A packet waits in its port until there are AGL_BURST or the round ends, and
+ * is sent with the others; one for a port that another worker has is handed
+ * over to that one.  What does not go out is dropped and counted, in the port
+ * and under one counter.  Worker thread only.
+ */
+
+#ifndef AGL_TX_H
+#define AGL_TX_H 1
+
+#include "pipeline.h"
+#include "pkt/headers.h"
+
+#define AGL_TX_UP (AGILIO_PORT_ADMIN_UP | AGILIO_PORT_LINK_UP)
+
+/* Sends what waits in 'port'. */
+void agl_tx_flush_port(struct agl_worker *, struct agl_port *port);
+/* Sends what waits in any, publishes handovers, wakes who is to be woken. */
+void agl_tx_flush(struct agl_worker *);
+/* True if the pool has 'n' buffers.  Packets that wait must not be why it has
+ * not: they are sent then. */
+bool agl_tx_spare(struct agl_worker *, uint32_t n);
+/* Sends what worker 'giver' has handed over; the number of packets, of which
+ * the caller says that they are done when all is flushed. */
+uint32_t agl_tx_take_over(struct agl_worker *, uint32_t giver);
+/* What becomes of a packet that we cannot send by 'port': it goes to who has
+ * the device, or is dropped, and counted why. */
+void agl_tx_divert(struct agl_worker *, struct agl_port *port,
+                   uint32_t port_id, struct agl_pkt *);
+/* struct agl_run's way. */
+void agl_tx_run_output(struct agl_run *, uint32_t port_id, struct agl_pkt *);
+
+/* Bytes of Ethernet header that do not count against the MTU: of VLAN tags
+ * the outer one, as in the kernel datapath and as devices have it. */
+static inline uint32_t
+agl_tx_l2_len(const struct agl_pkt *pkt)
+{
+    uint16_t type = pkt->data[12] << 8 | pkt->data[13];
+
+    return agl_is_vlan_type(type) ? AGL_ETH_LEN + AGL_VLAN_LEN : AGL_ETH_LEN;
+}
+
+/* Bytes of the longest frame that will be on the wire. */
+static inline uint32_t
+agl_tx_wire_len(const struct agl_pkt *pkt)
+{
+    return pkt->vnet ? pkt->wire_len : pkt->len;
+}
+
+/* Sends a packet by port 'port_id', and takes it over. */
+static inline void
+agl_tx_output(struct agl_worker *w, uint32_t port_id, struct agl_pkt *pkt)
+{
+    uint32_t slot = agilio_port_slot(port_id);
+    struct agl_port *port = &w->ports[slot < w->n_ports ? slot : 0];
+
+    if (AGILIO_UNLIKELY(port->id != port_id || port_id == AGILIO_PORT_NONE
+                        || !port->dev
+                        || (port->flags & AGL_TX_UP) != AGL_TX_UP
+                        || pkt->md.packet_type || pkt->len < AGL_ETH_LEN
+                        || (pkt->len > port->mtu + AGL_ETH_LEN
+                            && (agl_tx_wire_len(pkt)
+                                > port->mtu + agl_tx_l2_len(pkt))))) {
+        agl_tx_divert(w, port, port_id, pkt);
+        return;
+    }
+    port->tx[port->n_tx++] = pkt;
+    if (port->n_tx == AGL_BURST) {
+        agl_tx_flush_port(w, port);
+    }
+}
+
+#endif /* tx.h */
