@@ -141,6 +141,8 @@ agilio_core_sources = \
 	datapath/agilio/pkt/shape.c \
 	datapath/agilio/pkt/shape.h \
 	datapath/agilio/pkt/tunnel.h \
+	datapath/agilio/pkt/tunnelled.c \
+	datapath/agilio/pkt/tunnelled.h \
 	datapath/agilio/request.c \
 	datapath/agilio/table/flow-table.c \
 	datapath/agilio/table/flow.c \
@@ -397,6 +399,7 @@ check_PROGRAMS = \
 	tests/agilio/test-tracker \
 	tests/agilio/test-translate \
 	tests/agilio/test-tunnel-vs-ovs \
+	tests/agilio/test-tunnelled \
 	tests/agilio/test-vf \
 	tests/agilio/test-vnet \
 	tests/agilio/test-workers \
@@ -528,6 +531,10 @@ tests_agilio_test_rx_LDADD = $(agilio_test_ldadd)
 tests_agilio_test_shadow_SOURCES = tests/agilio/test-shadow.c
 tests_agilio_test_shadow_CPPFLAGS = $(agilio_test_cppflags)
 tests_agilio_test_shadow_LDADD = $(agilio_test_ldadd)
+
+tests_agilio_test_tunnelled_SOURCES = tests/agilio/test-tunnelled.c
+tests_agilio_test_tunnelled_CPPFLAGS = $(agilio_test_cppflags)
+tests_agilio_test_tunnelled_LDADD = $(agilio_test_ldadd)
 
 tests_agilio_test_shape_SOURCES = tests/agilio/test-shape.c
 tests_agilio_test_shape_CPPFLAGS = $(agilio_test_cppflags)

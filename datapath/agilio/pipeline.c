@@ -94,6 +94,7 @@ static inline struct agl_flow *
 exact_lookup(struct agl_worker *w, struct agl_traversal *t)
 {
     t->at = 1;
+    t->shape = t->tk.shape;
     t->settled = false;
     return (agl_tracker_lookup(w->tracker, w->table, &t->tk, w->now, &t->path)
             ? t->path.flows[0] : NULL);
@@ -132,7 +133,7 @@ settle(struct agl_worker *w, const struct agl_program *program,
     struct agilio_key parsed;
 
     if (!key) {
-        agl_shape_settle(pkt, t->tk.shape, &w->options);
+        agl_shape_settle(pkt, t->shape, &w->options);
     }
     if (program->needs_hash && !pkt->has_hash && !t->path.plain) {
         if (!key) {
@@ -242,14 +243,31 @@ prepare(struct agl_worker *w, struct agl_pkt *const pkts[], uint32_t n,
     }
 }
 
-/* Takes a packet through the passes that do no more than look it up again, as
- * long as the answer is known.  Returns the flow after these.  An unfinished
- * frame does not go there: each of what comes of it will. */
+/* What 't' says of a packet that has been taken out of its tunnel. */
+static inline void
+leave_tunnel(struct agl_traversal *t)
+{
+    t->shape = t->tk.tunnelled.shape & (AGL_N_SHAPES - 1);
+    t->settled = false;
+}
+
+/* Takes a packet through the passes that do no more than look it up again, out
+ * of a tunnel perhaps, as long as the answer is known.  Returns the flow after
+ * these.  An unfinished frame does not go there: each of what comes of it
+ * will. */
 static inline struct agl_flow *
 hop(struct agl_worker *w, struct agl_pkt *pkt, struct agl_traversal *t)
 {
     struct agl_flow *flow = t->path.flows[0];
 
+    if (AGILIO_UNLIKELY(t->path.n > 1) && flow->program->pop && !pkt->vnet) {
+        account(w, flow, pkt);
+        agl_tunnelled_pop(pkt, &t->tk.tunnelled, flow->program->pop_port);
+        leave_tunnel(t);
+        pkt->n_recirc++;
+        agl_worker_count(w, AGILIO_COUNTER_RECIRC);
+        flow = t->path.flows[t->at++];
+    }
     while (AGILIO_UNLIKELY(t->at < t->path.n) && t->path.plain
            && flow->program->recirc_id && !pkt->vnet
            && pkt->n_recirc < AGILIO_MAX_RECIRC) {
@@ -297,6 +315,23 @@ go_on(struct agl_worker *w, struct agl_pkt *pkt, struct agl_traversal *t)
     }
 }
 
+/* Whether the first pass takes a packet out of the tunnel that its shape has:
+ * then the shape tells all that the next pass sees. */
+static bool
+pops_as_known(const struct agl_traversal *t)
+{
+    uint32_t tunnel = t->tk.tunnelled.shape & ~(AGL_N_SHAPES - 1);
+
+    switch (program_of(t)->pop) {
+    case AGILIO_TUNNEL_VXLAN:
+        return t->at == 1 && tunnel == AGL_SHAPE_VXLAN;
+    case AGILIO_TUNNEL_GENEVE:
+        return t->at == 1 && tunnel == AGL_SHAPE_GENEVE;
+    default:
+        return false;
+    }
+}
+
 /* The first recirculation of a program may go on with its packet's traversal;
  * a second one, of a copy, begins another. */
 void
@@ -322,6 +357,9 @@ agl_pipeline_recirc(struct agl_run *run, struct agl_pkt *pkt)
         t->alone &= !program_of(t)->n_clones;
     }
     if (t && t->tk.shape && program_of(t)->steady) {
+        go_on(w, pkt, t);
+    } else if (t && pops_as_known(t)) {
+        leave_tunnel(t);
         go_on(w, pkt, t);
     } else if (t && t->alone) {
         w->again[w->n_again++] = pkt;

@@ -381,6 +381,10 @@ diff_actions_make(const struct diff_table *table, struct diff_flow *flow,
         .l3 = true,
     };
 
+    if (!fixed && diff_random(8) && diff_make_only_pop(&m)) {
+        flow->actions_len = odp.size;
+        return;
+    }
     for (uint32_t tries = 0; n && tries < 64; tries++) {
         const struct diff_maker before = m;
         size_t size = odp.size;

@@ -317,8 +317,8 @@ void
 diff_encap(struct diff_frame *frame, uint32_t max)
 {
     static void (*const encaps[])(struct pile *) = {
-        encap_vxlan,
-        encap_geneve,
+        encap_vxlan, encap_vxlan, encap_vxlan,
+        encap_geneve, encap_geneve, encap_geneve,
         encap_gtpu,
         encap_gre,
         encap_erspan,
@@ -326,7 +326,11 @@ diff_encap(struct diff_frame *frame, uint32_t max)
         encap_mpls,
     };
     struct pile pile = { .p = pile.bytes + sizeof pile.bytes };
+    bool pad = diff_random(2);  /* As on the wire that it came by. */
 
+    while (pad && frame->len < ETH_TOTAL_MIN) {
+        frame->bytes[frame->len++] = 0;
+    }
     push(&pile, frame->bytes, frame->len);
     encaps[diff_random(ARRAY_SIZE(encaps))](&pile);
     if (pile.len <= max) {

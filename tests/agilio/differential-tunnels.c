@@ -250,6 +250,27 @@ diff_make_tunnel_pop(struct diff_maker *m)
     return true;
 }
 
+/* What ofproto makes for a tunnel's packets, by their port, which is no more
+ * than this. */
+bool
+diff_make_only_pop(struct diff_maker *m)
+{
+    ovs_be16 port = m->match->flow.tp_dst;
+
+    for (uint32_t i = 0; i < DIFF_N_TUNNELS; i++) {
+        const struct diff_tunnel *tunnel = &diff_tunnels[i];
+
+        if (tunnel->udp_port && port == htons(tunnel->udp_port)
+            && m->packet_type == PT_ETH && need_tunnel(m, tunnel)
+            && DIFF_NEED(m, tp_dst)) {
+            nl_msg_put_u32(m->odp, OVS_ACTION_ATTR_TUNNEL_POP,
+                           DIFF_TUNNEL(i));
+            return true;
+        }
+    }
+    return false;
+}
+
 bool
 diff_make_set_tunnel(struct diff_maker *m)
 {

@@ -237,6 +237,7 @@ bool diff_make_set_mpls(struct diff_maker *);
 bool diff_make_set_nsh(struct diff_maker *);
 bool diff_make_tunnel_push(struct diff_maker *);
 bool diff_make_tunnel_pop(struct diff_maker *);
+bool diff_make_only_pop(struct diff_maker *);
 bool diff_make_set_tunnel(struct diff_maker *);
 
 /* UDP ports (IANA). */

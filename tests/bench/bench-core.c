@@ -122,6 +122,8 @@ main(int argc, char *argv[])
         bench_stages(10000, masks[j], BENCH_WIDE, n);
         bench_rounds(10000, masks[j], BENCH_NARROW, n);
     }
+    bench_rounds(10000, 1, BENCH_DECAP, n);
+    bench_rounds(10000, 1, BENCH_ENCAP, n);
     bench_flood(n);
     bench_workers(n);
     bench_fill();

@@ -17,7 +17,8 @@
 
 #include <time.h>
 
-#define BENCH_FRAME 64          /* Bytes of each frame, as peers are fed. */
+#define BENCH_FRAME 64          /* Bytes of each frame, as peers are fed... */
+#define BENCH_TUNNEL 50         /* ...and of the headers of one in VXLAN. */
 
 /* Time in the unit of BENCH_UNIT. */
 #ifdef __x86_64__
@@ -63,6 +64,9 @@ enum bench_policy {
     /* The same, and one more that no packet belongs to, which looks at the
      * whole 5-tuple: the tracker has to tell all microflows apart. */
     BENCH_WIDE,
+    /* All packets come in VXLAN, or go into it; one megaflow a pass. */
+    BENCH_DECAP,
+    BENCH_ENCAP,
 };
 
 /* A NIC with policy, and the frames to feed it with. */
@@ -70,7 +74,8 @@ struct bench_load {
     struct inproc nic;
     uint32_t in_port, out_port;
     uint32_t wide_flow;         /* Id of the one that no packet has. */
-    uint8_t (*frames)[BENCH_FRAME];     /* In the order of arrival. */
+    uint8_t *frames;                    /* In the order of arrival... */
+    uint32_t frame_len;                 /* ...each of this length. */
     uint32_t n_frames;                  /* A multiple of AGL_BURST. */
     uint32_t next;                      /* That is received next. */
     struct agl_dev in, out;             /* "in" gives frames, "out" takes. */

@@ -51,8 +51,10 @@ in_rx(struct agl_dev *dev, struct agl_pool *pool, struct agl_pkt *pkts[],
 
     max = load->n_frames ? max : 0;
     for (n = 0; n < max && (pkts[n] = agl_pkt_new(pool)); n++) {
-        memcpy(pkts[n]->data, load->frames[load->next], BENCH_FRAME);
-        pkts[n]->len = BENCH_FRAME;
+        memcpy(pkts[n]->data,
+               load->frames + (size_t) load->next * load->frame_len,
+               load->frame_len);
+        pkts[n]->len = load->frame_len;
         if (++load->next == load->n_frames) {
             load->next = 0;
         }
@@ -163,16 +165,27 @@ shuffle(uint32_t order[], uint32_t n)
     }
 }
 
+/* The headers of VXLAN, without the source port. */
+static const uint8_t tunnel_head[BENCH_TUNNEL] = {
+    2, 0, 0, 0, 0, 0x71,  2, 0, 0, 0, 0, 0x72,  8, 0,
+    0x45, 0, 0, 100,  0, 0, 0, 0,  64, 17, 0x22, 0x66,
+    172, 16, 0, 2,  172, 16, 0, 1,
+    0, 0, 0x12, 0xb5,  0, 80, 0, 0,
+    8, 0, 0, 0,  0, 0, 42, 0,
+};
+
 /* Every flow once, in random order, then again in another one. */
 static void
-make_frames(struct bench_load *load, uint32_t n_flows)
+make_frames(struct bench_load *load, uint32_t n_flows, uint32_t head_len)
 {
     uint32_t n = n_flows > 4096 ? n_flows : 4096;
     uint8_t (*flows)[BENCH_FRAME] = calloc(n_flows, sizeof *flows);
     uint32_t *order = calloc(n_flows, sizeof *order);
+    uint8_t *frame;
 
     load->n_frames = (uint32_t) AGILIO_ROUND_UP(n, AGL_BURST);
-    load->frames = calloc(load->n_frames, sizeof *load->frames);
+    load->frame_len = head_len + BENCH_FRAME;
+    load->frames = calloc(load->n_frames, load->frame_len);
     must(flows && order && load->frames, "not enough memory");
     for (uint32_t i = 0; i < n_flows; i++) {
         make_frame(flows[i], i);
@@ -182,7 +195,12 @@ make_frames(struct bench_load *load, uint32_t n_flows)
         if (i % n_flows == 0) {
             shuffle(order, n_flows);
         }
-        memcpy(load->frames[i], flows[order[i % n_flows]], BENCH_FRAME);
+        frame = load->frames + (size_t) i * load->frame_len;
+        memcpy(frame, tunnel_head, head_len);
+        memcpy(frame + head_len, flows[order[i % n_flows]], BENCH_FRAME);
+        if (head_len) {         /* Entropy. */
+            put16(frame + 34, 49152 + order[i % n_flows] % 16384);
+        }
     }
     free(order);
     free(flows);
@@ -193,19 +211,40 @@ make_frames(struct bench_load *load, uint32_t n_flows)
  * ## ------ ## */
 
 static void
+put_program(struct bench_load *load, uint32_t id,
+            const struct agilio_key *key, const struct agilio_key *mask,
+            const void *program, size_t len)
+{
+    must(!inproc_put_flow(&load->nic, id, key, mask, program, len),
+         "the NIC refuses a flow");
+}
+
+static struct agilio_action
+action(enum agilio_action_type type, size_t len)
+{
+    return (struct agilio_action) {
+        .type = agilio_to_le16(type),
+        .len = agilio_to_le16((uint16_t) len),
+    };
+}
+
+static struct agilio_action_output
+output_to(uint32_t port)
+{
+    return (struct agilio_action_output) {
+        .action = action(AGILIO_ACTION_OUTPUT,
+                         sizeof(struct agilio_action_output)),
+        .port = agilio_to_le32(port),
+    };
+}
+
+static void
 put_flow(struct bench_load *load, uint32_t id, const struct agilio_key *key,
          const struct agilio_key *mask)
 {
-    const struct agilio_action_output output = {
-        .action = {
-            .type = agilio_to_le16(AGILIO_ACTION_OUTPUT),
-            .len = agilio_to_le16(sizeof output),
-        },
-        .port = agilio_to_le32(load->out_port),
-    };
+    const struct agilio_action_output output = output_to(load->out_port);
 
-    must(!inproc_put_flow(&load->nic, id, key, mask, &output, sizeof output),
-         "the NIC refuses a flow");
+    put_program(load, id, key, mask, &output, sizeof output);
 }
 
 /* What every megaflow of OVS's userspace datapath looks at, for IPv4. */
@@ -269,6 +308,75 @@ put_wide_flow(struct bench_load *load)
     put_flow(load, load->wide_flow, &key, &mask);
 }
 
+#define TUNNEL_PORT (AGILIO_PORT_HOST | 1)
+
+/* Out of the tunnel; what was in it, to the other port. */
+static void
+put_decap(struct bench_load *load)
+{
+    const struct agilio_action_tunnel_pop pop = {
+        .action = action(AGILIO_ACTION_TUNNEL_POP, sizeof pop),
+        .type = agilio_to_le32(AGILIO_TUNNEL_VXLAN),
+        .port = agilio_to_le32(TUNNEL_PORT),
+    };
+    struct agilio_key key, mask;
+
+    match_basics(load, &key, &mask);
+    memcpy(key.eth_dst, tunnel_head, sizeof key.eth_dst);
+    memset(mask.eth_dst, 0xff, sizeof mask.eth_dst);
+    memcpy(&key.nw_dst, tunnel_head + 30, sizeof key.nw_dst);
+    mask.nw_dst = agilio_to_be32(UINT32_MAX);
+    key.nw_proto = 17;
+    mask.nw_proto = UINT8_MAX;
+    key.tp_dst = agilio_to_be16(4789);
+    mask.tp_dst = agilio_to_be16(UINT16_MAX);
+    put_program(load, 0, &key, &mask, &pop, sizeof pop);
+
+    match_basics(load, &key, &mask);
+    key.md.in_port = agilio_to_le32(TUNNEL_PORT);
+    key.md.tunnel.id = agilio_to_be64(42);
+    mask.md.tunnel.id = agilio_to_be64(UINT64_MAX);
+    memcpy(&key.md.tunnel.ip_src, tunnel_head + 26, 8);
+    memset(&mask.md.tunnel.ip_src, 0xff, 8);
+    put_flow(load, 1, &key, &mask);
+}
+
+/* Into the tunnel, and to the other port. */
+static void
+put_encap(struct bench_load *load)
+{
+    const uint16_t clone_len = sizeof(struct agilio_action_clone)
+        + sizeof(struct agilio_action_tunnel_push)
+        + AGILIO_ROUND_UP(BENCH_TUNNEL, 4)
+        + sizeof(struct agilio_action_output);
+    struct {
+        struct agilio_action_clone clone;
+        struct agilio_action_tunnel_push push;
+        uint8_t header[AGILIO_ROUND_UP(BENCH_TUNNEL, 4)];
+        struct agilio_action_output output;
+    } program = {
+        .clone.action = action(AGILIO_ACTION_CLONE, clone_len),
+        .push = {
+            .action = action(AGILIO_ACTION_TUNNEL_PUSH,
+                             sizeof program.push + sizeof program.header),
+            .type = agilio_to_le32(AGILIO_TUNNEL_VXLAN),
+            .port = agilio_to_le32(TUNNEL_PORT),
+            .header_len = agilio_to_le16(BENCH_TUNNEL),
+            .udp_min = agilio_to_le16(32768),
+            .udp_max = agilio_to_le16(61000),
+        },
+        .output = output_to(load->out_port),
+    };
+    struct agilio_key key, mask;
+
+    memcpy(program.header, tunnel_head, sizeof tunnel_head);
+    memset(program.header + 16, 0, 2);          /* Length, ... */
+    put16(program.header + 24, 0x22ca);         /* ...checksum without it. */
+    memset(program.header + 38, 0, 2);
+    match_basics(load, &key, &mask);
+    put_program(load, 0, &key, &mask, &program, clone_len);
+}
+
 /* ## --- ##
  * ## All ##
  * ## --- ## */
@@ -294,13 +402,20 @@ bench_load_start(struct bench_load *load, uint32_t n_flows, uint32_t n_masks,
     inproc_attach(&load->nic);
     must(!inproc_hello(&load->nic, AGILIO_ABI_MIN, AGILIO_ABI_MAX, NULL),
          "no session");
-    for (uint32_t i = 0; i < n_masks; i++) {
-        put_megaflow(load, i, n_masks);
+    if (policy == BENCH_DECAP) {
+        put_decap(load);
+    } else if (policy == BENCH_ENCAP) {
+        put_encap(load);
+    } else {
+        for (uint32_t i = 0; i < n_masks; i++) {
+            put_megaflow(load, i, n_masks);
+        }
     }
     if (policy == BENCH_WIDE) {
         put_wide_flow(load);
     }
-    make_frames(load, n_flows);         /* From here on they arrive. */
+    /* From here on they arrive. */
+    make_frames(load, n_flows, policy == BENCH_DECAP ? BENCH_TUNNEL : 0);
 }
 
 void

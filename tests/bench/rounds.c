@@ -10,6 +10,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+static const char *const policy_names[] = {
+    [BENCH_NARROW] = "addresses",
+    [BENCH_WIDE] = "5-tuple",
+    [BENCH_DECAP] = "VXLAN decap",
+    [BENCH_ENCAP] = "VXLAN encap",
+};
+
 static uint64_t
 floor_round(struct bench_load *load)
 {
@@ -110,8 +117,7 @@ bench_rounds(uint32_t n_flows, uint32_t n_masks, enum bench_policy policy,
     }
     printf("{\"case\": \"in process, %s\", \"flows\": %"PRIu32", "
            "\"masks\": %"PRIu32", \"ours_cycles\": %.1f, "
-           "\"floor_cycles\": %.1f}\n",
-           policy == BENCH_WIDE ? "5-tuple" : "addresses", n_flows, n_masks,
-           cycles, floor_cycles);
+           "\"floor_cycles\": %.1f}\n", policy_names[policy], n_flows,
+           n_masks, cycles, floor_cycles);
     bench_load_stop(&load);
 }

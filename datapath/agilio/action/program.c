@@ -174,11 +174,23 @@ only_recirc(const struct agl_program *program)
     return recirc->recirc_id;
 }
 
+/* The TUNNEL_POP of a program that is one, else NULL. */
+static const struct agilio_action_tunnel_pop *
+only_pop(const struct agl_program *program)
+{
+    const struct agilio_action_tunnel_pop *pop = (const void *) program->code;
+
+    return (program->len == sizeof *pop
+            && pop->action.type == agilio_to_le16(AGILIO_ACTION_TUNNEL_POP
+                                                  | LAST) ? pop : NULL);
+}
+
 /* Checks 'program', its code being the wire form, and fills in the rest. */
 static int
 check_program(struct agl_program *program, struct agl_check *check)
 {
     int error = check_code(program->code, program->len, check);
+    const struct agilio_action_tunnel_pop *pop;
 
     if (error) {
         return error;
@@ -202,6 +214,11 @@ check_program(struct agl_program *program, struct agl_check *check)
     program->steady = check->n_looks == 1 && !check->unsteady;
     program->port = only_output(program);
     program->recirc_id = only_recirc(program);
+    pop = only_pop(program);
+    if (pop) {
+        program->pop = agilio_from_le32(pop->type);
+        program->pop_port = pop->port;
+    }
     return AGILIO_E_OK;
 }
 

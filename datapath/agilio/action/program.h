@@ -135,6 +135,10 @@ struct agl_program {
                                  * this port; else AGILIO_PORT_NONE. */
     agilio_le32 recirc_id;      /* All that it does is to look it up again with
                                  * this id; else 0. */
+    uint32_t pop;               /* All that it does is to take the packet out
+                                 * of such a tunnel (enum agilio_tunnel_type),
+                                 * whose port is...; else 0. */
+    agilio_le32 pop_port;       /* ...this one. */
     uint32_t n_users;           /* Flows, the control thread counts; or 1. */
     uint32_t len;               /* Bytes of 'code'. */
     uint8_t code[] __attribute__((aligned(8)));

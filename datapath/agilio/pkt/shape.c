@@ -115,11 +115,19 @@ copy_all(struct copy *c, uint32_t shape)
     }
 }
 
-/* Words as few as can be: each begins with a byte that counts, but must end
- * within the shortest frame. */
 void
 agl_shape_select(uint32_t shape, const struct agilio_key *mask,
                  struct agl_shape_select *select)
+{
+    agl_shape_select_more(shape, mask, NULL, 0, select);
+}
+
+/* Words as few as can be: each begins with a byte that counts, but must end
+ * within the shortest frame. */
+void
+agl_shape_select_more(uint32_t shape, const struct agilio_key *mask,
+                      const uint8_t more[], uint32_t n,
+                      struct agl_shape_select *select)
 {
     uint32_t l4 = l4_ofs(shape), i = 0;
     uint32_t min = l4 + (shape & AGL_SHAPE_TCP ? AGL_TCP_LEN : AGL_UDP_LEN);
@@ -132,6 +140,9 @@ agl_shape_select(uint32_t shape, const struct agilio_key *mask,
     }
     if (shape & AGL_SHAPE_TCP) {
         c.headers[l4 + AGL_TCP_CTL] &= AGL_TCP_FLAGS_MASK >> 8;
+    }
+    for (uint32_t j = 0; j < n; j++) {
+        c.headers[min++] = more[j];
     }
     min = min < AGL_SHAPE_MIN_LEN ? AGL_SHAPE_MIN_LEN : min;
     select->n = 0;

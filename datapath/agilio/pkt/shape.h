@@ -22,13 +22,16 @@
 #include "pkt/headers.h"
 #include "pkt/parse.h"
 
-/* 0, AGL_SHAPE_NONE, or AGL_SHAPE_SOME plus what there is. */
+/* 0, AGL_SHAPE_NONE, or AGL_SHAPE_SOME plus what there is.  Here without the
+ * two tunnels, which are tunnelled.h's. */
 #define AGL_SHAPE_NONE 0
 #define AGL_SHAPE_SOME 1
 #define AGL_SHAPE_VLAN 2
 #define AGL_SHAPE_IPV6 4
 #define AGL_SHAPE_TCP 8
 #define AGL_N_SHAPES 16
+#define AGL_SHAPE_VXLAN 16
+#define AGL_SHAPE_GENEVE 32
 
 /* No shape's frames are shorter. */
 #define AGL_SHAPE_MIN_LEN 48
@@ -47,6 +50,12 @@ struct agl_shape_select {
  * has.  Others that it has are the same in all frames of the shape. */
 void agl_shape_select(uint32_t shape, const struct agilio_key *mask,
                       struct agl_shape_select *);
+
+/* The same, and of the 'n' bytes behind the headers those that 'more' has, if
+ * frames are so long. */
+void agl_shape_select_more(uint32_t shape, const struct agilio_key *mask,
+                           const uint8_t more[], uint32_t n,
+                           struct agl_shape_select *);
 
 /* The other way: the key, under 'mask', of the frames of 'shape' that have
  * 'words' where 'select' looks.  Its metadata is 0. */

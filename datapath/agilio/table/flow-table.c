@@ -104,6 +104,81 @@ interest_recompute(struct agl_flow_table *t)
     interest_set(t, words);
 }
 
+/* ## -------- ##
+ * ## Tunnels. ##
+ * ## -------- ## */
+
+/* The UDP destination port that 'flow' matches; 0 if it does not. */
+static agilio_be16
+udp_dst_of(const struct agl_flow *flow)
+{
+    const unsigned int ofs = offsetof(struct agilio_key, tp_dst);
+    uint32_t i = 0;
+    agilio_be16 port, mask;
+
+    if (!(flow->map >> ofs / 8 & 1)) {
+        return agilio_to_be16(0);
+    }
+    for (unsigned int word = 0; word < ofs / 8; word++) {
+        i += flow->map >> word & 1;
+    }
+    memcpy(&port, (const uint8_t *) &flow->words[i] + ofs % 8, sizeof port);
+    memcpy(&mask, (const uint8_t *) &flow->words[i + flow->n_words] + ofs % 8,
+           sizeof mask);
+    return mask == agilio_to_be16(UINT16_MAX) ? port : agilio_to_be16(0);
+}
+
+/* The kind of tunnel that 'flow' takes packets out of, and its UDP port: sets
+ * '*port' to that which is noted of the kind, and '*n' to the number of its
+ * flows.  0 if there is none. */
+static agilio_be16
+tunnel_of(struct agl_flow_table *t, const struct agl_flow *flow,
+          agilio_be16 **port, uint32_t **n)
+{
+    switch (flow->program->pop) {
+    case AGILIO_TUNNEL_VXLAN:
+        *port = &t->tunnels.vxlan;
+        *n = &t->n_tunnel_flows[0];
+        return udp_dst_of(flow);
+    case AGILIO_TUNNEL_GENEVE:
+        *port = &t->tunnels.geneve;
+        *n = &t->n_tunnel_flows[1];
+        return udp_dst_of(flow);
+    default:
+        return agilio_to_be16(0);
+    }
+}
+
+static void
+tunnels_add(struct agl_flow_table *t, const struct agl_flow *flow)
+{
+    agilio_be16 *port, udp_dst;
+    uint32_t *n;
+
+    udp_dst = tunnel_of(t, flow, &port, &n);
+    if (udp_dst && !*n && *port != udp_dst) {
+        *port = udp_dst;
+        t->seq++;
+    }
+    if (udp_dst && *port == udp_dst) {
+        ++*n;
+    }
+}
+
+/* (One that was there before the port was noted may count here and not there;
+ * then another port is noted too early, which is no harm.) */
+static void
+tunnels_remove(struct agl_flow_table *t, const struct agl_flow *flow)
+{
+    agilio_be16 *port, udp_dst;
+    uint32_t *n;
+
+    udp_dst = tunnel_of(t, flow, &port, &n);
+    if (udp_dst && *port == udp_dst && *n) {
+        --*n;
+    }
+}
+
 /* ## ---------- ##
  * ## The table. ##
  * ## ---------- ## */
@@ -193,8 +268,10 @@ agl_flow_table_put(struct agl_flow_table *t, struct agl_flow *flow,
     /* The new one first: a mask that both have must not go in between.  So
      * for a moment there can be one mask more than max_masks. */
     agl_mask_link(mask, flow);
+    tunnels_add(t, flow);
     if (slot->flow) {
         *old = slot->flow;
+        tunnels_remove(t, slot->flow);
         mask_unlink(t, slot->flow);
         slot->generation++;
     } else {
@@ -210,6 +287,7 @@ agl_flow_table_del(struct agl_flow_table *t, uint32_t id)
     struct agl_flow *flow = id < t->max_flows ? t->slots[id].flow : NULL;
 
     if (flow) {
+        tunnels_remove(t, flow);
         mask_unlink(t, flow);
         t->slots[id].flow = NULL;
         t->slots[id].generation++;

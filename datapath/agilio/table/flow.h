@@ -20,6 +20,7 @@
 #define AGL_FLOW_H 1
 
 #include "action/program.h"
+#include "pkt/tunnelled.h"
 
 struct agl_mask;
 
@@ -68,6 +69,8 @@ struct agl_flow_table {
         uint64_t words[AGILIO_KEY_WORDS];
     } interest;
     bool mask_gone;             /* 'interest' may have too many bits. */
+    struct agl_tunnel_ports tunnels;
+    uint32_t n_tunnel_flows[2]; /* That take packets out of those. */
     uint32_t max_flows, n_flows;
     uint32_t max_masks, n_masks;
     struct agl_mask **masks;    /* One more than max_masks: see put. */
@@ -125,6 +128,16 @@ agl_flow_table_interest(const struct agl_flow_table *t, uint64_t *seq)
 {
     *seq = t->seq;
     return &t->interest.key;
+}
+
+/* The UDP ports by which flows tell what they take out of tunnels: of each
+ * kind that which the first of them had.  A change is one of the interest,
+ * too. */
+static inline void
+agl_flow_table_tunnels(const struct agl_flow_table *t,
+                       struct agl_tunnel_ports *ports)
+{
+    *ports = t->tunnels;
 }
 
 /* How full, for health and `nic/show'. */

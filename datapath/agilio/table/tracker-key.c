@@ -16,6 +16,30 @@ select_all(struct agl_select *select, const struct agilio_key *mask)
     }
 }
 
+/* The same for frames in tunnels, if there are tunnels.  The longest key has
+ * 'n' words without them; returns how many with them. */
+static uint32_t
+set_tunnelled(struct agl_key_maker *m, const struct agilio_key *interest,
+              uint32_t n)
+{
+    struct agilio_key opts;
+    uint32_t n_inner = 0;
+
+    if (!m->tunnels.vxlan && !m->tunnels.geneve) {
+        return n;
+    }
+    memset(&opts, 0, sizeof opts);
+    memcpy(opts.tun_opts, interest->tun_opts, sizeof opts.tun_opts);
+    select_all(&m->opts, &opts);
+    agl_tunnelled_select(interest, &m->outer);
+    for (uint32_t shape = AGL_SHAPE_SOME; shape < AGL_N_SHAPES; shape++) {
+        n_inner = (m->shapes[shape].n > n_inner ? m->shapes[shape].n
+                   : n_inner);
+    }
+    n_inner += 1 + m->outer.n + m->opts.n;
+    return n_inner > n ? n_inner : n;
+}
+
 /* Makes the selects of a new interest. */
 static void __attribute__((noinline))
 set_interest(struct agl_key_maker *m, const struct agilio_key *interest)
@@ -35,6 +59,7 @@ set_interest(struct agl_key_maker *m, const struct agilio_key *interest)
         n_words = 1 + m->meta.n + select->n;
         n = n_words > n ? n_words : n;
     }
+    n = set_tunnelled(m, interest, n);
     m->n_words = n > AGL_KEY_HEAD ? n : AGL_KEY_HEAD;
 }
 
@@ -45,6 +70,7 @@ agl_key_maker_follow(struct agl_key_maker *m,
     const struct agilio_key *interest;
 
     interest = agl_flow_table_interest(flows, &m->epoch);
+    agl_flow_table_tunnels(flows, &m->tunnels);
     set_interest(m, interest);
 }
 
@@ -56,8 +82,7 @@ set_hash(const struct agl_key_maker *m, struct agl_tracker_key *tk,
 {
     tk->epoch = m->epoch;
     tk->hash = hash;
-    tk->tag = ((uint16_t) (hash >> 16 & ~(2 * AGL_N_KINDS - 1))
-               | AGL_N_KINDS | kind);
+    tk->tag = (uint16_t) (hash >> 16 & ~(AGL_N_KINDS - 1)) | kind;
     tk->way = AGL_TRACKER_WAYS;
 }
 
@@ -65,10 +90,11 @@ void
 agl_key_maker_parsed(const struct agl_key_maker *m,
                      const struct agilio_key *key, struct agl_tracker_key *tk)
 {
-    tk->shape = AGL_SHAPE_NONE;
+    tk->shape = tk->tunnelled.shape = AGL_SHAPE_NONE;
     tk->n = m->select.n;
     memset(tk->words, 0, AGL_KEY_HEAD * sizeof tk->words[0]);
-    set_hash(m, tk, agl_select_key(&m->select, key, m->seed, tk->words), 0);
+    set_hash(m, tk, agl_select_key(&m->select, key, m->seed, tk->words),
+             AGL_KIND_PARSED);
 }
 
 /* Begins the key of a packet with its metadata; false if it has some that a
@@ -94,38 +120,104 @@ add_meta(const struct agl_key_maker *m, const struct agl_pkt *pkt,
     return true;
 }
 
+/* Adds the words of 'select' to a key. */
+static inline uint64_t
+add_words(const struct agl_shape_select *select, const uint8_t *frame,
+          struct agl_tracker_key *tk, uint64_t hash)
+{
+    for (uint32_t i = 0; i < select->n; i++) {
+        uint64_t word = agl_shape_word(select, i, frame);
+
+        tk->words[tk->n++] = word;
+        hash = agl_hash_add(hash, word);
+    }
+    return hash;
+}
+
+/* Adds what the policy looks at of a tunnel's options; those that a packet has
+ * not are 0, as in its key. */
+static uint64_t
+add_opts(const struct agl_key_maker *m, const uint8_t *opts, uint32_t len,
+         struct agl_tracker_key *tk, uint64_t hash)
+{
+    const uint32_t first = offsetof(struct agilio_key, tun_opts) / 8;
+
+    for (uint32_t i = 0; i < m->opts.n; i++) {
+        uint32_t ofs = (m->opts.index[i] - first) * 8;
+        uint64_t word = 0;
+
+        if (ofs < len) {
+            memcpy(&word, opts + ofs, len - ofs < 8 ? len - ofs : 8);
+        }
+        tk->words[tk->n] = word & m->opts.bits[i];
+        hash = agl_hash_add(hash, tk->words[tk->n++]);
+    }
+    return hash;
+}
+
+/* Makes the key of a packet in a tunnel; false if it has no shape as a
+ * whole. */
+static bool __attribute__((noinline))
+tunnelled_key(const struct agl_key_maker *m, struct agl_pkt *pkt,
+              const struct agl_parse_options *options,
+              struct agl_tracker_key *tk)
+{
+    struct agl_tunnelled *t = &tk->tunnelled;
+    const uint8_t *inner = pkt->data;
+    uint64_t hash;
+
+    if (!agl_tunnelled_look(pkt, &m->tunnels, options, t)) {
+        return false;
+    }
+    inner += t->strip;
+    memset(tk->words, 0, AGL_KEY_HEAD * sizeof tk->words[0]);
+    tk->words[0] = (agilio_from_le32(pkt->md.in_port)
+                    | (uint64_t) t->has_csum << 32
+                    | (uint64_t) t->opts_len << 40);
+    tk->n = 1;
+    hash = agl_hash_add(m->seed + t->shape, tk->words[0]);
+    hash = add_words(&m->outer, pkt->data, tk, hash);
+    if (m->opts.n) {
+        hash = add_opts(m, inner - t->opts_len, t->opts_len, tk, hash);
+    }
+    hash = add_words(&m->shapes[t->shape & (AGL_N_SHAPES - 1)], inner, tk,
+                     hash);
+    tk->shape = AGL_SHAPE_SOME;
+    set_hash(m, tk, agl_hash_finish(hash), t->shape);
+    return true;
+}
+
 /* Makes the key of a packet; false if it has no shape. */
 static inline bool
 shape_key(const struct agl_key_maker *m, struct agl_pkt *pkt,
           const struct agl_parse_options *options, struct agl_tracker_key *tk)
 {
-    uint32_t shape = agl_shape_of(pkt, options), kind = shape, n = 1;
-    const struct agl_shape_select *select = &m->shapes[shape];
+    uint32_t shape = agl_shape_of(pkt, options), kind = shape;
     uint64_t hash;
 
     if (!shape) {
         return false;
     }
+    if (shape == AGL_SHAPE_SOME && !pkt->n_recirc
+        && AGILIO_UNLIKELY(agl_tunnelled_may_be(pkt, &m->tunnels))
+        && tunnelled_key(m, pkt, options, tk)) {
+        return true;
+    }
+    tk->tunnelled.shape = AGL_SHAPE_NONE;
     memset(tk->words, 0, AGL_KEY_HEAD * sizeof tk->words[0]);
     if (AGILIO_LIKELY(!pkt->n_recirc)) {
         hash = m->seed + kind;
         tk->words[0] = agilio_from_le32(pkt->md.in_port);
         hash = agl_hash_add(hash, tk->words[0]);
+        tk->n = 1;
     } else {
         kind |= AGL_KIND_META;
         hash = m->seed + kind;
         if (!add_meta(m, pkt, tk, &hash)) {
             return false;
         }
-        n = tk->n;
     }
-    for (uint32_t i = 0; i < select->n; i++) {
-        uint64_t word = agl_shape_word(select, i, pkt->data);
-
-        tk->words[n++] = word;
-        hash = agl_hash_add(hash, word);
-    }
-    tk->n = n;
+    hash = add_words(&m->shapes[shape], pkt->data, tk, hash);
     tk->shape = shape;
     set_hash(m, tk, agl_hash_finish(hash), kind);
     return true;
@@ -161,15 +253,18 @@ agl_key_maker_unmake(const struct agl_key_maker *m,
                      const uint64_t words[], struct agilio_key *key)
 {
     uint32_t kind = tag % AGL_N_KINDS, shape = kind & (AGL_N_SHAPES - 1);
+    uint32_t meta = kind & AGL_KIND_META;
 
-    if (!shape) {
+    if (kind == AGL_KIND_PARSED) {
         put_words(&m->select, words, key);
-    } else if (kind & AGL_KIND_META) {
+    } else if (meta == AGL_KIND_META) {
         agl_shape_key(shape, &m->shapes[shape], words + m->meta.n, interest,
                       key);
         put_words(&m->meta, words, key);
     } else {
-        agl_shape_key(shape, &m->shapes[shape], words + 1, interest, key);
+        agl_shape_key(meta ? AGL_SHAPE_SOME : shape,
+                      meta ? &m->outer : &m->shapes[shape], words + 1,
+                      interest, key);
         key->md.in_port = agilio_to_le32((uint32_t) words[0]);
     }
 }

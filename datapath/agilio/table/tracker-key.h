@@ -3,23 +3,28 @@
  * tracker-key.h - what the tracker looks a packet up by.
  *
  * Of a parsed packet, its key cut down to the interest; of a frame of a common
- * shape, the same bits where they are in the frame, and of its metadata.  What
- * words that is, is worked out when the interest changes.  Private to the
- * tracker, and the worker's.
+ * shape, the same bits where they are in the frame, and of its metadata.  Of a
+ * frame in a tunnel that has a shape as a whole (pkt/tunnelled.h), those of
+ * its outer headers, of the tunnel and inside, which tell the flows of both
+ * passes.  What words that is, is worked out when the interest changes.
+ * Private to the tracker, and the worker's.
  */
 
 #ifndef AGL_TRACKER_KEY_H
 #define AGL_TRACKER_KEY_H 1
 
+#include "pkt/tunnelled.h"
 #include "table/hash.h"
 #include "table/tracker.h"
 
 /* Words that every key has, if only as zeros. */
 #define AGL_KEY_HEAD 5
 
-/* Kinds of keys: the shape of a frame, perhaps with metadata that is not 0. */
-#define AGL_KIND_META AGL_N_SHAPES
-#define AGL_N_KINDS (2 * AGL_N_SHAPES)
+/* Kinds of keys: the shape of a frame, as a whole if it is in a tunnel, or
+ * with metadata that is not 0; or parsed, which no shape's number is. */
+#define AGL_KIND_META (AGL_SHAPE_VXLAN | AGL_SHAPE_GENEVE)
+#define AGL_KIND_PARSED AGL_SHAPE_VXLAN
+#define AGL_N_KINDS 64
 
 struct agl_key_maker {
     uint64_t seed;
@@ -28,6 +33,9 @@ struct agl_key_maker {
     struct agl_select select;   /* Of parsed keys. */
     struct agl_select meta;     /* Of metadata that goes with a shape. */
     struct agl_shape_select shapes[AGL_N_SHAPES];
+    struct agl_tunnel_ports tunnels;
+    struct agl_shape_select outer;      /* Of what is in one of these... */
+    struct agl_select opts;             /* ...and of its options. */
 };
 
 /* Follows the interest of 'flows', which has changed, and with it the keys of
@@ -45,7 +53,8 @@ void agl_key_maker_shapes(const struct agl_key_maker *,
                           const struct agl_parse_options *,
                           struct agl_traversal ts[]);
 
-/* The key, under 'interest', of what has the tag and the words of 'tk'. */
+/* The key, under 'interest', of what has such a tag and words; in a tunnel,
+ * that of the outer headers. */
 void agl_key_maker_unmake(const struct agl_key_maker *,
                           const struct agilio_key *interest, uint32_t tag,
                           const uint64_t words[], struct agilio_key *);

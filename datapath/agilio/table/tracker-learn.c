@@ -52,10 +52,10 @@ is_plain(const struct agl_path *path)
 {
     for (uint32_t i = 0; i < path->n; i++) {
         const struct agl_program *program = path->flows[i]->program;
+        bool last = i == path->n - 1;
 
-        if (program->reads_hash
-            || program->steady != (i < path->n - 1)
-            || program->looks_again != program->steady) {
+        if (program->reads_hash || program->looks_again == last
+            || (!last && !program->steady && !program->pop)) {
             return false;
         }
     }

@@ -25,7 +25,7 @@
 #ifndef AGL_TRACKER_H
 #define AGL_TRACKER_H 1
 
-#include "pkt/shape.h"
+#include "pkt/tunnelled.h"
 #include "table/flow.h"
 
 struct agl_tracker;
@@ -50,7 +50,10 @@ struct agl_tracker_key {
     uint64_t epoch;                     /* The interest it was made for. */
     uint64_t hash;
     uint32_t tag;                       /* Bits of the hash, and the kind. */
-    uint32_t shape;                     /* _NONE: of a parsed key. */
+    uint32_t shape;                     /* _NONE: of a parsed key.  Of what
+                                         * is in a tunnel, the outer one. */
+    struct agl_tunnelled tunnelled;     /* If it has a shape as a whole; else
+                                         * its shape is _NONE. */
     uint32_t way;                       /* In its bucket; _WAYS: not known. */
     uint32_t n;
     uint64_t words[AGILIO_KEY_WORDS];   /* What the interest has, masked; and
@@ -65,6 +68,7 @@ void agl_tracker_key(struct agl_tracker *, const struct agl_flow_table *,
 /* A packet's way from its lookup on.  What every packet has comes first. */
 struct agl_traversal {
     uint32_t at;                /* In 'path': the flow of the next pass. */
+    uint32_t shape;             /* Of the packet in this pass. */
     bool alone;                 /* No copy has to go before or after it. */
     bool settled;               /* The packet is ready for programs. */
     struct agl_path path;
