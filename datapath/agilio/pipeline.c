@@ -130,17 +130,15 @@ settle(struct agl_worker *w, const struct agl_program *program,
        const struct agilio_key *key, struct agl_pkt *pkt,
        const struct agl_traversal *t)
 {
-    struct agilio_key parsed;
-
     if (!key) {
         agl_shape_settle(pkt, t->shape, &w->options);
     }
     if (program->needs_hash && !pkt->has_hash && !t->path.plain) {
-        if (!key) {
-            agl_parse(pkt, &w->options, &parsed);
-            key = &parsed;
+        if (key) {
+            agl_pkt_set_hash(pkt, key);
+        } else {
+            agl_pkt_set_shape_hash(pkt);
         }
-        agl_pkt_set_hash(pkt, key);
     }
 }
 

@@ -650,6 +650,124 @@ test_traversal(void)
     stop();
 }
 
+/* The port of a tunnel. */
+#define TUNNEL (AGILIO_PORT_HOST | 5)
+
+/* Flow 1 takes VXLAN out of its tunnel; another is what comes out of it with
+ * 'vni', and goes to the port OUT. */
+static int
+put_pop_flow(void)
+{
+    const struct agilio_key key = {
+        .md.in_port = agilio_to_le32(ids[IN]),
+        .tp_dst = agilio_to_be16(4789),
+    };
+    const struct agilio_key mask = {
+        .md.in_port = agilio_to_le32(UINT32_MAX),
+        .md.recirc_id = agilio_to_le32(UINT32_MAX),
+        .tp_dst = agilio_to_be16(UINT16_MAX),
+    };
+    struct agilio_action_tunnel_pop pop = ACTION(TUNNEL_POP, tunnel_pop, type,
+                                                 AGILIO_TUNNEL_VXLAN);
+
+    pop.port = agilio_to_le32(TUNNEL);
+    return inproc_put_flow(&sim, 1, &key, &mask, &pop, sizeof pop);
+}
+
+static int
+put_inner_flow(uint32_t id, uint64_t vni)
+{
+    struct agilio_action_output out = ACTION(OUTPUT, output, port, ids[OUT]);
+    const struct agilio_key key = {
+        .md.in_port = agilio_to_le32(TUNNEL),
+        .md.tunnel.id = agilio_to_be64(vni),
+    };
+    const struct agilio_key mask = {
+        .md.in_port = agilio_to_le32(UINT32_MAX),
+        .md.recirc_id = agilio_to_le32(UINT32_MAX),
+        .md.tunnel.id = agilio_to_be64(UINT64_MAX),
+    };
+
+    return inproc_put_flow(&sim, id, &key, &mask, &out, sizeof out);
+}
+
+/* A UDP packet in VXLAN; 'ttl' 64 has the right checksum. */
+static void
+carry_vxlan(uint8_t vni, uint8_t ttl)
+{
+    const uint8_t frame[110] = {
+        [12] = 0x08, [14] = 0x45, [17] = 96, [22] = ttl, [23] = 17,
+        [24] = 0x66, [25] = 0x8b, [26] = 10, 0, 0, 1, 10, 0, 0, 2,
+        [36] = 0x12, 0xb5, [39] = 76, [42] = 8, [48] = vni,
+        [62] = 0x08, [64] = 0x45, [67] = 46, [72] = 64, [73] = 17,
+        [89] = 26,
+    };
+
+    CHECK(inproc_inject(&sim, IN, frame, sizeof frame));
+    settle();
+}
+
+/* One lookup for a packet and the one in it, as long as both flows are
+ * there; each flow counts what it saw. */
+static void
+test_tunnel(void)
+{
+    struct {
+        struct agilio_desc desc;
+        struct agilio_metadata md;
+        uint8_t frame[AGILIO_MAX_RECORD];
+    } record;
+
+    start(64, true);
+    CHECK(!put_pop_flow());
+    CHECK(!put_inner_flow(2, 42));
+    carry_vxlan(42, 64);
+    CHECK(looked_up(0, 2));
+    carry_vxlan(42, 64);
+    carry_vxlan(42, 64);
+    CHECK(looked_up(2, 2) && devs[OUT].n_tx == 3);
+    CHECK(counter(AGILIO_COUNTER_RECIRC) == 3);
+    CHECK(counter(AGILIO_COUNTER_CARRIED) == 3);
+    for (uint32_t id = 1; id <= 2; id++) {
+        CHECK(agilio_from_le64(sim.region.flows[id].packets) == 3);
+        CHECK(agilio_from_le64(sim.region.flows[id].bytes)
+              == (id == 1 ? 330 : 180));
+    }
+
+    /* One of a bad checksum looks the same to the policy, and is malformed. */
+    carry_vxlan(42, 63);
+    carry_vxlan(42, 63);
+    CHECK(counter(AGILIO_COUNTER_DROP_TUNNEL) == 2 && devs[OUT].n_tx == 3);
+
+    /* Another tunnel: the host gets what was in it, where it has got to. */
+    carry_vxlan(43, 64);
+    carry_vxlan(43, 64);
+    CHECK(counter(AGILIO_COUNTER_FALLBACK_MISS) == 2);
+    for (int i = 0; i < 2; i++) {
+        CHECK(inproc_take(&sim, IN, &record)
+              == sizeof record.desc + sizeof record.md + 60);
+        CHECK(agilio_from_le32(record.md.in_port) == TUNNEL);
+        CHECK(agilio_from_be64(record.md.tunnel.id) == 43);
+    }
+
+    /* The inner flow goes, and comes back. */
+    CHECK(!del_flow(2));
+    carry_vxlan(42, 64);
+    CHECK(counter(AGILIO_COUNTER_FALLBACK_MISS) == 3 && devs[OUT].n_tx == 3);
+    CHECK(!put_inner_flow(3, 42));
+    carry_vxlan(42, 64);
+    carry_vxlan(42, 64);
+    CHECK(devs[OUT].n_tx == 5);
+    CHECK(agilio_from_le64(sim.region.flows[3].packets) == 2);
+
+    /* So does the outer one: then nothing is taken out of anything. */
+    CHECK(!del_flow(1));
+    carry_vxlan(42, 64);
+    CHECK(devs[OUT].n_tx == 5);
+    CHECK(counter(AGILIO_COUNTER_FALLBACK_MISS) == 4);
+    stop();
+}
+
 /* Puts flow 'id': what comes to recirculation 7 with an odd or even dp_hash
  * goes to port 'out'. */
 static int
@@ -1195,6 +1313,7 @@ main(void)
     RUN(test_recirc);
     RUN(test_traversal);
     RUN(test_kernel_hash);
+    RUN(test_tunnel);
     RUN(test_traversal_parts);
     RUN(test_traversal_burst);
     RUN(test_traversal_twice);

@@ -8,6 +8,7 @@
 
 #include "frames.h"
 #include "model.h"
+#include "pkt/key-hash.h"
 #include "pkt/shape.h"
 
 #define N_RANDOM 200000
@@ -61,6 +62,9 @@ look_twice(struct view *v, const uint8_t *bytes, size_t n,
         CHECK(v->pkt.l4_len == parsed.l4_len);
         CHECK(v->pkt.pad_len == parsed.pad_len);
         CHECK(v->pkt.tcp_flags == parsed.tcp_flags);
+        agl_pkt_set_shape_hash(&v->pkt);
+        agl_pkt_set_hash(&parsed, &v->key);
+        CHECK(v->pkt.flow_hash == parsed.flow_hash);
     }
 }
 

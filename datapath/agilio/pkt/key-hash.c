@@ -111,6 +111,25 @@ agl_pkt_set_hash(struct agl_pkt *pkt, const struct agilio_key *key)
     pkt->has_hash = true;
 }
 
+/* What has a shape has TCP or UDP, and addresses and ports side by side. */
+void
+agl_pkt_set_shape_hash(struct agl_pkt *pkt)
+{
+    const uint8_t *ip = pkt->data + pkt->l3_ofs;
+    bool ipv6 = pkt->l3_type == AGL_TYPE_IPV6;
+    uint32_t n = ipv6 ? 8 : 2, hash = 0, word;
+
+    for (uint32_t i = 0; i < n; i++) {
+        memcpy(&word, ip + (ipv6 ? AGL_IPV6_SRC : AGL_IPV4_SRC)
+                      + i * sizeof word, sizeof word);
+        hash = add(hash, word);
+    }
+    hash = add(hash, ip[ipv6 ? AGL_IPV6_NEXT : AGL_IPV4_PROTO]);
+    memcpy(&word, pkt->data + pkt->l4_ofs + AGL_L4_SRC, sizeof word);
+    pkt->flow_hash = finish(add(hash, word) ^ 42);
+    pkt->has_hash = true;
+}
+
 uint32_t
 agl_hash_mix(uint32_t hash, uint32_t basis)
 {

@@ -16,6 +16,9 @@ uint32_t agl_key_hash_basis(const struct agilio_key *key, uint32_t basis);
  * none. */
 void agl_pkt_set_hash(struct agl_pkt *pkt, const struct agilio_key *key);
 
+/* The same for a packet of a shape (pkt/shape.h), without its key. */
+void agl_pkt_set_shape_hash(struct agl_pkt *pkt);
+
 /* True if OVS does that as soon as it parses the packet: it has TCP or UDP,
  * and the header is whole. */
 bool agl_pkt_is_hashed(const struct agl_pkt *pkt,
