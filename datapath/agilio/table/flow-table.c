@@ -38,6 +38,18 @@ mask_find(const struct agl_flow_table *t, const struct agl_flow *flow)
     return NULL;
 }
 
+static enum agl_source
+source_of(const struct agl_flow *flow)
+{
+    agilio_le32 in_port = agilio_to_le32(0);
+
+    if (flow->map & 1) {
+        memcpy(&in_port, flow->words, sizeof in_port);
+    }
+    return (agilio_from_le32(in_port) & AGILIO_PORT_HOST ? AGL_FROM_HOST
+            : AGL_FROM_NIC);
+}
+
 /* Takes 'flow' out of its mask, and the mask out of the table if it was the
  * last flow there. */
 static void
@@ -47,6 +59,7 @@ mask_unlink(struct agl_flow_table *t, struct agl_flow *flow)
     uint32_t i = 0;
 
     agl_mask_unlink(mask, flow);
+    t->mask_gone |= !--mask->n_by[source_of(flow)];
     if (mask->n_flows) {
         return;
     }
@@ -56,7 +69,6 @@ mask_unlink(struct agl_flow_table *t, struct agl_flow *flow)
     t->n_masks--;
     memmove(&t->masks[i], &t->masks[i + 1],
             (t->n_masks - i) * sizeof t->masks[0]);
-    t->mask_gone = true;
     agl_mask_destroy(mask);
 }
 
@@ -65,43 +77,67 @@ mask_unlink(struct agl_flow_table *t, struct agl_flow *flow)
  * ## --------- ## */
 
 static void
-interest_add(uint64_t interest[], const struct agl_mask *mask)
+interest_add(union agl_interest *interest, const struct agl_mask *mask)
 {
     const struct agl_select *select = &mask->select;
 
     for (uint32_t i = 0; i < select->n; i++) {
-        interest[select->index[i]] |= select->bits[i];
+        interest->words[select->index[i]] |= select->bits[i];
     }
 }
 
 static void
-interest_set(struct agl_flow_table *t, const uint64_t words[])
+interest_set(struct agl_flow_table *t,
+             const union agl_interest by[AGL_N_SOURCES])
 {
-    if (!agl_words_equal(t->interest.words, words, AGILIO_KEY_WORDS)) {
-        memcpy(t->interest.words, words, sizeof t->interest.words);
+    if (memcmp(t->interest_by, by, sizeof t->interest_by)) {
+        memcpy(t->interest_by, by, sizeof t->interest_by);
+        for (uint32_t i = 0; i < AGILIO_KEY_WORDS; i++) {
+            t->interest.words[i] = (by[AGL_FROM_NIC].words[i]
+                                    | by[AGL_FROM_HOST].words[i]);
+        }
         t->seq++;
     }
 }
 
 static void
-interest_grow(struct agl_flow_table *t, const struct agl_mask *mask)
+interest_grow(struct agl_flow_table *t, const struct agl_mask *mask,
+              enum agl_source source)
 {
-    uint64_t words[AGILIO_KEY_WORDS];
+    union agl_interest by[AGL_N_SOURCES];
 
-    memcpy(words, t->interest.words, sizeof words);
-    interest_add(words, mask);
-    interest_set(t, words);
+    memcpy(by, t->interest_by, sizeof by);
+    interest_add(&by[source], mask);
+    interest_set(t, by);
 }
 
 static void
 interest_recompute(struct agl_flow_table *t)
 {
-    uint64_t words[AGILIO_KEY_WORDS] = { 0 };
+    union agl_interest by[AGL_N_SOURCES];
 
+    memset(by, 0, sizeof by);
     for (uint32_t i = 0; i < t->n_masks; i++) {
-        interest_add(words, t->masks[i]);
+        for (int source = 0; source < AGL_N_SOURCES; source++) {
+            if (t->masks[i]->n_by[source]) {
+                interest_add(&by[source], t->masks[i]);
+            }
+        }
     }
-    interest_set(t, words);
+    interest_set(t, by);
+}
+
+/* Puts 'flow' into 'mask', of which there may be none from there yet. */
+static void
+mask_link(struct agl_flow_table *t, struct agl_mask *mask,
+          struct agl_flow *flow)
+{
+    enum agl_source source = source_of(flow);
+
+    agl_mask_link(mask, flow);
+    if (!mask->n_by[source]++) {
+        interest_grow(t, mask, source);
+    }
 }
 
 /* ## -------- ##
@@ -240,7 +276,6 @@ find_place(struct agl_flow_table *t, const struct agl_flow *flow,
             return AGILIO_E_NOBUFS;
         }
         t->masks[t->n_masks++] = mask;
-        interest_grow(t, mask);
     }
     *maskp = mask;
     return 0;
@@ -267,7 +302,7 @@ agl_flow_table_put(struct agl_flow_table *t, struct agl_flow *flow,
 
     /* The new one first: a mask that both have must not go in between.  So
      * for a moment there can be one mask more than max_masks. */
-    agl_mask_link(mask, flow);
+    mask_link(t, mask, flow);
     tunnels_add(t, flow);
     if (slot->flow) {
         *old = slot->flow;

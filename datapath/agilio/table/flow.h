@@ -60,14 +60,25 @@ struct agl_slot {
     uint32_t generation;
 };
 
+/* Where a flow's packets come from: what comes out of a tunnel, and is not on
+ * its first pass, comes from a port of the host's. */
+enum agl_source {
+    AGL_FROM_NIC,
+    AGL_FROM_HOST,
+    AGL_N_SOURCES
+};
+
+union agl_interest {
+    struct agilio_key key;
+    uint64_t words[AGILIO_KEY_WORDS];
+};
+
 /* Private to flow-table.c, but for what the inline functions below read. */
 struct agl_flow_table {
     uint64_t seed;
-    uint64_t seq;               /* Of 'interest'. */
-    union {
-        struct agilio_key key;
-        uint64_t words[AGILIO_KEY_WORDS];
-    } interest;
+    uint64_t seq;               /* Of the interest. */
+    union agl_interest interest;        /* All of it... */
+    union agl_interest interest_by[AGL_N_SOURCES];      /* ...and by source. */
     bool mask_gone;             /* 'interest' may have too many bits. */
     struct agl_tunnel_ports tunnels;
     uint32_t n_tunnel_flows[2]; /* That take packets out of those. */
@@ -128,6 +139,14 @@ agl_flow_table_interest(const struct agl_flow_table *t, uint64_t *seq)
 {
     *seq = t->seq;
     return &t->interest.key;
+}
+
+/* The same bits, of the flows whose packets come from 'source'. */
+static inline const struct agilio_key *
+agl_flow_table_interest_by(const struct agl_flow_table *t,
+                           enum agl_source source)
+{
+    return &t->interest_by[source].key;
 }
 
 /* The UDP ports by which flows tell what they take out of tunnels: of each

@@ -22,6 +22,7 @@ struct agl_mask {
     uint64_t hits;              /* Since the last ranking. */
     uint64_t rank;              /* Hits up to it, older ones decayed. */
     uint32_t n_flows;
+    uint32_t n_by[AGL_N_SOURCES];       /* Of these, by the flows' source. */
     uint32_t n_buckets;         /* A power of two. */
     struct agl_flow **buckets;
 };

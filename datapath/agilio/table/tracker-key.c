@@ -16,33 +16,53 @@ select_all(struct agl_select *select, const struct agilio_key *mask)
     }
 }
 
-/* The same for frames in tunnels, if there are tunnels.  The longest key has
- * 'n' words without them; returns how many with them. */
+/* Makes the selects of frames of each shape; returns the most words that one
+ * has. */
 static uint32_t
-set_tunnelled(struct agl_key_maker *m, const struct agilio_key *interest,
-              uint32_t n)
+set_shapes(struct agl_shape_select selects[AGL_N_SHAPES],
+           const struct agilio_key *interest)
 {
+    uint32_t n = 0;
+
+    for (uint32_t shape = AGL_SHAPE_SOME; shape < AGL_N_SHAPES; shape++) {
+        agl_shape_select(shape, interest, &selects[shape]);
+        n = selects[shape].n > n ? selects[shape].n : n;
+    }
+    return n;
+}
+
+/* The same for frames in tunnels, if there are tunnels. */
+static uint32_t
+set_tunnelled(struct agl_key_maker *m, const struct agl_flow_table *flows)
+{
+    const struct agilio_key *inner = agl_flow_table_interest_by(
+        flows, AGL_FROM_HOST);
+    struct agilio_key outer = *agl_flow_table_interest_by(flows,
+                                                          AGL_FROM_NIC);
     struct agilio_key opts;
-    uint32_t n_inner = 0;
 
     if (!m->tunnels.vxlan && !m->tunnels.geneve) {
-        return n;
+        return 0;
     }
     memset(&opts, 0, sizeof opts);
-    memcpy(opts.tun_opts, interest->tun_opts, sizeof opts.tun_opts);
+    memcpy(opts.tun_opts, inner->tun_opts, sizeof opts.tun_opts);
     select_all(&m->opts, &opts);
-    agl_tunnelled_select(interest, &m->outer);
-    for (uint32_t shape = AGL_SHAPE_SOME; shape < AGL_N_SHAPES; shape++) {
-        n_inner = (m->shapes[shape].n > n_inner ? m->shapes[shape].n
-                   : n_inner);
-    }
-    n_inner += 1 + m->outer.n + m->opts.n;
-    return n_inner > n ? n_inner : n;
+    outer.md.tunnel = inner->md.tunnel;
+    agl_tunnelled_select(&outer, &m->outer);
+    return (m->outer.n + m->opts.n
+            + set_shapes(m->by[AGL_FROM_HOST], inner));
+}
+
+static uint32_t
+max(uint32_t a, uint32_t b)
+{
+    return a > b ? a : b;
 }
 
 /* Makes the selects of a new interest. */
-static void __attribute__((noinline))
-set_interest(struct agl_key_maker *m, const struct agilio_key *interest)
+static void
+set_interest(struct agl_key_maker *m, const struct agl_flow_table *flows,
+             const struct agilio_key *interest)
 {
     struct agilio_key meta = { .md = interest->md };
     uint32_t n;
@@ -50,17 +70,11 @@ set_interest(struct agl_key_maker *m, const struct agilio_key *interest)
     meta.md.packet_type = agilio_to_be32(0);    /* What has a shape has 0. */
     select_all(&m->select, interest);
     select_all(&m->meta, &meta);
-    n = m->select.n;
-    for (uint32_t shape = AGL_SHAPE_SOME; shape < AGL_N_SHAPES; shape++) {
-        struct agl_shape_select *select = &m->shapes[shape];
-        uint32_t n_words;
-
-        agl_shape_select(shape, interest, select);
-        n_words = 1 + m->meta.n + select->n;
-        n = n_words > n ? n_words : n;
-    }
-    n = set_tunnelled(m, interest, n);
-    m->n_words = n > AGL_KEY_HEAD ? n : AGL_KEY_HEAD;
+    n = 1 + set_shapes(m->by[AGL_FROM_NIC],
+                       agl_flow_table_interest_by(flows, AGL_FROM_NIC));
+    n = max(n, m->meta.n + set_shapes(m->any, interest));
+    n = max(n, 1 + set_tunnelled(m, flows));
+    m->n_words = max(max(n, m->select.n), AGL_KEY_HEAD);
 }
 
 void
@@ -71,7 +85,7 @@ agl_key_maker_follow(struct agl_key_maker *m,
 
     interest = agl_flow_table_interest(flows, &m->epoch);
     agl_flow_table_tunnels(flows, &m->tunnels);
-    set_interest(m, interest);
+    set_interest(m, flows, interest);
 }
 
 /* Sets hash and tag of a key.  The tag is not 0.  (Low bits of a hash lead to
@@ -180,8 +194,8 @@ tunnelled_key(const struct agl_key_maker *m, struct agl_pkt *pkt,
     if (m->opts.n) {
         hash = add_opts(m, inner - t->opts_len, t->opts_len, tk, hash);
     }
-    hash = add_words(&m->shapes[t->shape & (AGL_N_SHAPES - 1)], inner, tk,
-                     hash);
+    hash = add_words(&m->by[AGL_FROM_HOST][t->shape & (AGL_N_SHAPES - 1)],
+                     inner, tk, hash);
     tk->shape = AGL_SHAPE_SOME;
     set_hash(m, tk, agl_hash_finish(hash), t->shape);
     return true;
@@ -193,6 +207,7 @@ shape_key(const struct agl_key_maker *m, struct agl_pkt *pkt,
           const struct agl_parse_options *options, struct agl_tracker_key *tk)
 {
     uint32_t shape = agl_shape_of(pkt, options), kind = shape;
+    const struct agl_shape_select *select = &m->by[AGL_FROM_NIC][shape];
     uint64_t hash;
 
     if (!shape) {
@@ -212,12 +227,13 @@ shape_key(const struct agl_key_maker *m, struct agl_pkt *pkt,
         tk->n = 1;
     } else {
         kind |= AGL_KIND_META;
+        select = &m->any[shape];
         hash = m->seed + kind;
         if (!add_meta(m, pkt, tk, &hash)) {
             return false;
         }
     }
-    hash = add_words(&m->shapes[shape], pkt->data, tk, hash);
+    hash = add_words(select, pkt->data, tk, hash);
     tk->shape = shape;
     set_hash(m, tk, agl_hash_finish(hash), kind);
     return true;
@@ -258,13 +274,13 @@ agl_key_maker_unmake(const struct agl_key_maker *m,
     if (kind == AGL_KIND_PARSED) {
         put_words(&m->select, words, key);
     } else if (meta == AGL_KIND_META) {
-        agl_shape_key(shape, &m->shapes[shape], words + m->meta.n, interest,
+        agl_shape_key(shape, &m->any[shape], words + m->meta.n, interest,
                       key);
         put_words(&m->meta, words, key);
     } else {
         agl_shape_key(meta ? AGL_SHAPE_SOME : shape,
-                      meta ? &m->outer : &m->shapes[shape], words + 1,
-                      interest, key);
+                      meta ? &m->outer : &m->by[AGL_FROM_NIC][shape],
+                      words + 1, interest, key);
         key->md.in_port = agilio_to_le32((uint32_t) words[0]);
     }
 }

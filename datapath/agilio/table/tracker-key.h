@@ -32,7 +32,9 @@ struct agl_key_maker {
     uint32_t n_words;           /* Of the longest key. */
     struct agl_select select;   /* Of parsed keys. */
     struct agl_select meta;     /* Of metadata that goes with a shape. */
-    struct agl_shape_select shapes[AGL_N_SHAPES];
+    struct agl_shape_select any[AGL_N_SHAPES];  /* Of what goes with it. */
+    /* Of a frame on its first pass; of one in a tunnel. */
+    struct agl_shape_select by[AGL_N_SOURCES][AGL_N_SHAPES];
     struct agl_tunnel_ports tunnels;
     struct agl_shape_select outer;      /* Of what is in one of these... */
     struct agl_select opts;             /* ...and of its options. */
