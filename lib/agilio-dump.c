@@ -94,6 +94,7 @@ judge_kernel(const struct walk *walk, struct agilio_shadow_flow *view)
 
     if (flow) {
         view->kernel_nic = flow->nic;
+        view->nic_id = flow->nic_id;
         view->residency = flow->residency;
         view->reason = flow->reason;
     } else {

@@ -58,6 +58,8 @@ parse(const struct ofpbuf *reply, struct nlattr *attrs[AGILIO_N_ATTRS])
         [AGILIO_ATTR_UFID] = { NL_POLICY_FOR(ovs_u128), .optional = true },
         [AGILIO_ATTR_KEY] = { .type = NL_A_NESTED, .optional = true },
         [AGILIO_ATTR_RESIDENCY] = { .type = NL_A_U32, .optional = true },
+        [AGILIO_ATTR_ID] = { .type = NL_A_U32, .optional = true },
+        [AGILIO_ATTR_BODY] = { .type = NL_A_UNSPEC, .optional = true },
     };
     const struct genlmsghdr *genl = ofpbuf_at(reply, NLMSG_HDRLEN,
                                               GENL_HDRLEN);
@@ -217,6 +219,8 @@ take_flow(struct agilio_kernel *kernel, struct nlattr *attrs[])
     }
     flow = xmalloc(sizeof *flow);
     flow->nic = nic;
+    flow->nic_id = (attrs[AGILIO_ATTR_ID]
+                    ? nl_attr_get_u32(attrs[AGILIO_ATTR_ID]) : UINT32_MAX);
     flow->residency = residencies[residency];
     if (ufid) {
         flow->ufid = nl_attr_get_u128(ufid);
@@ -319,30 +323,97 @@ agilio_kernel_find_device(const struct agilio_kernel *kernel,
                           const char *name)
 {
     for (size_t i = 0; i < kernel->n_nics; i++) {
-        for (size_t slot = 0; slot < AGILIO_MAX_PORTS; slot++) {
-            if (!strcmp(kernel->nics[i]->devices[slot], name)) {
-                return kernel->nics[i];
-            }
+        if (agilio_kernel_port_id(kernel->nics[i], name)
+            != AGILIO_PORT_NONE) {
+            return kernel->nics[i];
         }
     }
     return NULL;
 }
 
+uint32_t
+agilio_kernel_port_id(const struct agilio_kernel_nic *nic, const char *name)
+{
+    for (size_t slot = 0; slot < AGILIO_MAX_PORTS; slot++) {
+        if (!strcmp(nic->devices[slot], name)) {
+            return agilio_from_le32(nic->ports[slot].id);
+        }
+    }
+    return AGILIO_PORT_NONE;
+}
+
+/* Begins a request about NIC 'name'.  False if there is no agilio.ko. */
+static bool
+begin(struct ofpbuf *request, enum agilio_genl_cmd cmd, const char *name,
+      uint32_t flags)
+{
+    int family = find_family();
+
+    if (family < 0) {
+        return false;
+    }
+    ofpbuf_init(request, 0);
+    nl_msg_put_genlmsghdr(request, 0, family, NLM_F_REQUEST | flags, cmd,
+                          AGILIO_GENL_VERSION);
+    nl_msg_put_string(request, AGILIO_ATTR_NIC, name);
+    return true;
+}
+
 int
 agilio_kernel_keepalive(const char *name)
 {
-    int family = find_family();
     struct ofpbuf request;
     int error;
 
-    if (family < 0) {
+    if (!begin(&request, AGILIO_CMD_KEEPALIVE, name, NLM_F_ACK)) {
         return ENODEV;
     }
-    ofpbuf_init(&request, 0);
-    nl_msg_put_genlmsghdr(&request, 0, family, NLM_F_REQUEST | NLM_F_ACK,
-                          AGILIO_CMD_KEEPALIVE, AGILIO_GENL_VERSION);
-    nl_msg_put_string(&request, AGILIO_ATTR_NIC, name);
     error = nl_transact(NETLINK_GENERIC, &request, NULL);
     ofpbuf_uninit(&request);
+    return error;
+}
+
+/* Reads the reply to AGILIO_CMD_ASK. */
+static int
+read_answer(const struct ofpbuf *answer, void *reply, size_t reply_size,
+            size_t *reply_len, char **reason)
+{
+    struct nlattr *attrs[AGILIO_N_ATTRS];
+
+    if (!parse(answer, attrs)) {
+        return EPROTO;
+    }
+    if (attrs[AGILIO_ATTR_WHY]) {
+        *reason = xstrdup(nl_attr_get_string(attrs[AGILIO_ATTR_WHY]));
+        return EINVAL;
+    }
+    if (!attrs[AGILIO_ATTR_BODY]) {
+        return EPROTO;
+    }
+    copy(reply, reply_size, attrs[AGILIO_ATTR_BODY]);
+    *reply_len = MIN(reply_size, nl_attr_get_size(attrs[AGILIO_ATTR_BODY]));
+    return 0;
+}
+
+int
+agilio_kernel_call(const char *name, enum agilio_msg_type type,
+                   const void *body, size_t len,
+                   void *reply, size_t reply_size, size_t *reply_len,
+                   char **reason)
+{
+    struct ofpbuf request, *answer;
+    int error;
+
+    if (!begin(&request, AGILIO_CMD_ASK, name, 0)) {
+        return ENODEV;
+    }
+    nl_msg_put_u32(&request, AGILIO_ATTR_MSG, type);
+    nl_msg_put_unspec(&request, AGILIO_ATTR_BODY, body, len);
+    error = nl_transact(NETLINK_GENERIC, &request, &answer);
+    ofpbuf_uninit(&request);
+    if (!error) {
+        error = read_answer(answer, reply, reply_size, reply_len, reason);
+        ofpbuf_delete(answer);
+    }
     return error;
 }

@@ -18,6 +18,7 @@
 
 #include "agilio-map.h"
 #include "agilio-shadow.h"
+#include "agilio/msg.h"
 #include "agilio/netlink.h"
 #include "openvswitch/hmap.h"
 #include "sset.h"
@@ -42,6 +43,7 @@ struct agilio_kernel_flow {
     struct hmap_node node;      /* In struct agilio_kernel's 'flows'. */
     ovs_u128 ufid;              /* Or odp_flow_key_hash(), as dpif has it. */
     const struct agilio_kernel_nic *nic;
+    uint32_t nic_id;            /* UINT32_MAX unless AGILIO_RESIDENT. */
     enum agilio_residency residency;
     const char *reason;         /* NULL only for AGILIO_RESIDENT. */
 };
@@ -70,8 +72,19 @@ const struct agilio_kernel_nic *agilio_kernel_find_nic(
 const struct agilio_kernel_nic *agilio_kernel_find_device(
     const struct agilio_kernel *, const char *name);
 
+/* The id of the port of which device 'name' is the representor, or
+ * AGILIO_PORT_NONE. */
+uint32_t agilio_kernel_port_id(const struct agilio_kernel_nic *,
+                               const char *name);
+
 /* Asks NIC 'name' for a sign of life, which may take seconds.  Returns 0 or a
  * positive errno. */
 int agilio_kernel_keepalive(const char *name);
+
+/* As agilio_nic_call(), of NIC 'name'; only what changes nothing there. */
+int agilio_kernel_call(const char *name, enum agilio_msg_type,
+                       const void *body, size_t len,
+                       void *reply, size_t reply_size, size_t *reply_len,
+                       char **reason);
 
 #endif /* agilio-kernel.h */

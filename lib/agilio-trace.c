@@ -5,10 +5,11 @@
 
 #include "agilio-trace.h"
 
+#include "agilio-dump.h"
 #include "agilio-format.h"
-#include "agilio-nic.h"
 #include "agilio-shadow.h"
 #include "agilio-table.h"
+#include "agilio-view.h"
 #include "odp-util.h"
 #include "openvswitch/dynamic-string.h"
 #include "util.h"
@@ -93,13 +94,14 @@ put_levels(struct output *out, const struct pass *p)
 }
 
 static void
-put_flow(struct output *out, const struct pass *p, agilio_trace_name *name)
+put_flow(struct output *out, const struct pass *p, agilio_trace_name *name,
+         void *aux)
 {
     struct ds match = DS_EMPTY_INITIALIZER;
     struct ds program = DS_EMPTY_INITIALIZER;
     struct ds ufid = DS_EMPTY_INITIALIZER;
     struct ds actions = DS_EMPTY_INITIALIZER;
-    bool named = name && name(p->flow_id, &ufid, &actions);
+    bool named = name && name(p->flow_id, &ufid, &actions, aux);
 
     agilio_format_match(&match, &p->t.key, &p->t.mask);
     agilio_format_program(&program, p->program, p->program_len);
@@ -188,7 +190,7 @@ ask_all(struct output *out, agilio_trace_ask *ask, agilio_trace_name *name,
             put_levels(out, &p);
         }
         if (p.n_passes) {
-            put_flow(out, &p, name);
+            put_flow(out, &p, name, aux);
         }
     } while (++i < p.n_passes);
     judge(out, &p);
@@ -247,34 +249,45 @@ struct request {
         uint8_t frame[AGILIO_MAX_FRAME];
     } body;
     size_t len;                 /* Of the frame. */
+    const struct agilio_view *view;
 };
 
 static char *
 ask_nic(uint32_t pass, void *reply, size_t *reply_len, void *request_)
 {
     struct request *r = request_;
-    char *reason = NULL;
-    int error;
+    char *reason;
 
     r->body.pass = agilio_to_le32(pass);
-    error = agilio_nic_call(AGILIO_MSG_TRACE, &r->body,
-                            offsetof(struct request, body.frame) + r->len,
-                            reply, AGILIO_TRACE_MAX, reply_len, &reason);
-    return !error ? NULL : reason ? reason : xstrdup(ovs_strerror(error));
+    agilio_view_call(r->view, AGILIO_MSG_TRACE, &r->body,
+                     offsetof(struct request, body.frame) + r->len,
+                     reply, AGILIO_TRACE_MAX, reply_len, &reason);
+    return reason;
 }
 
 struct search {
+    const struct agilio_view *view;
     uint32_t flow_id;
     bool found;
     struct ds *ufid, *actions;
 };
+
+/* Whether the flow is one of the NIC that is asked. */
+static bool
+is_of(const struct agilio_shadow_flow *flow, const struct agilio_view *view)
+{
+    return (!view->kernel || !flow->kernel_nic
+            ? view->kernel == flow->kernel_nic
+            : !strcmp(view->name, flow->kernel_nic->name));
+}
 
 static void
 name_if_found(const struct agilio_shadow_flow *flow, void *search_)
 {
     struct search *search = search_;
 
-    if (flow->nic_id == search->flow_id && !search->found) {
+    if (flow->nic_id == search->flow_id && !search->found
+        && is_of(flow, search->view)) {
         search->found = true;
         ds_put_format(search->ufid, UUID_FMT,
                       UUID_ARGS((struct uuid *) &flow->ufid));
@@ -285,23 +298,34 @@ name_if_found(const struct agilio_shadow_flow *flow, void *search_)
 
 /* The datapath's flow that is this one on the NIC. */
 static bool
-name_by_shadow(uint32_t flow_id, struct ds *ufid, struct ds *actions)
+name_flow(uint32_t flow_id, struct ds *ufid, struct ds *actions, void *request)
 {
+    const struct agilio_view *view = ((struct request *) request)->view;
     struct search search = {
-        .flow_id = flow_id, .ufid = ufid, .actions = actions,
+        .view = view, .flow_id = flow_id, .ufid = ufid, .actions = actions,
     };
+    struct agilio_kernel kernel;
 
-    agilio_shadow_for_each(name_if_found, &search);
+    if (!view->kernel) {
+        agilio_shadow_for_each(name_if_found, &search);
+    } else {
+        agilio_kernel_init(&kernel);        /* As it is now. */
+        agilio_dump_for_each(&kernel, name_if_found, &search);
+        agilio_kernel_destroy(&kernel);
+    }
     return search.found;
 }
 
 void
 agilio_trace_nic(struct ds *ds, const struct table_style *style,
-                 uint32_t port, const void *frame, size_t len)
+                 const struct agilio_view *view, uint32_t port,
+                 const void *frame, size_t len)
 {
     const size_t max = (AGILIO_MAX_MSG - sizeof(struct agilio_msg)
                         - offsetof(struct request, body.frame));
-    struct request r = { .body.port = agilio_to_le32(port), .len = len };
+    struct request r = {
+        .body.port = agilio_to_le32(port), .len = len, .view = view,
+    };
 
     if (len > max) {
         char *verdict = xasprintf("unknown (the NIC can be asked of frames "
@@ -312,5 +336,5 @@ agilio_trace_nic(struct ds *ds, const struct table_style *style,
         return;
     }
     memcpy(r.body.frame, frame, len);
-    agilio_trace(ds, style, ask_nic, name_by_shadow, &r);
+    agilio_trace(ds, style, ask_nic, name_flow, &r);
 }

@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct agilio_view;
 struct ds;
 struct table_style;
 
@@ -27,7 +28,7 @@ typedef char *agilio_trace_ask(uint32_t pass, void *reply, size_t *reply_len,
 /* Appends the UUID and the actions of the datapath's flow that is this one on
  * the NIC.  False if it is not known. */
 typedef bool agilio_trace_name(uint32_t flow_id, struct ds *ufid,
-                               struct ds *actions);
+                               struct ds *actions, void *aux);
 
 /* Asks for all passes, and appends level by level what they meet, and the
  * verdict at the end; in JSON the tables "nic" and "passes".  'name' may be
@@ -39,8 +40,10 @@ void agilio_trace(struct ds *, const struct table_style *,
 void agilio_trace_not(struct ds *, const struct table_style *,
                       const char *fate, const char *verdict);
 
-/* The same, of the NIC that is connected.  Main thread of ovs-vswitchd. */
-void agilio_trace_nic(struct ds *, const struct table_style *, uint32_t port,
+/* The same, of a NIC of ovs-vswitchd's or of agilio.ko's.  Main thread of
+ * ovs-vswitchd. */
+void agilio_trace_nic(struct ds *, const struct table_style *,
+                      const struct agilio_view *, uint32_t port,
                       const void *frame, size_t len);
 
 #endif /* agilio-trace.h */

@@ -2,18 +2,17 @@
 
 /* "ovs-appctl agilio/dump-tracker": what the NIC has learned.
  *
- * The one command of "agilio/..." that has the NIC tell: a page of entries at
- * a time, each of which its worker copies out between two bursts, so entries
- * may come and go between the pages.  What a page says is read as bytes of a
- * stranger.  Runs in the main thread. */
+ * The NIC tells a page of entries at a time, each of which its worker copies
+ * out between two bursts, so entries may come and go between the pages.  What
+ * a page says is read as bytes of a stranger.  Runs in the main thread. */
 
 #include <config.h>
 
 #include "agilio.h"
 
 #include "agilio-format.h"
-#include "agilio-nic.h"
 #include "agilio-table.h"
+#include "agilio-view.h"
 #include "openvswitch/dynamic-string.h"
 #include "unixctl.h"
 #include "util.h"
@@ -25,6 +24,7 @@
 #define MAX_PAGES 100000        /* A NIC may not keep us for ever. */
 
 struct dump {
+    const struct agilio_view *view;
     struct ds ds;
     struct table table;         /* In JSON, the same. */
     bool json;
@@ -41,9 +41,9 @@ used_ms(const struct agilio_map *map, const struct agilio_tracker_entry *e)
 }
 
 static void
-dump_entry(struct dump *dump, const struct agilio_map *map,
-           const struct agilio_tracker_entry *e)
+dump_entry(struct dump *dump, const struct agilio_tracker_entry *e)
 {
+    double used = used_ms(dump->view->map, e);
     uint32_t flow_id = agilio_from_le32(e->flow_id);
     uint32_t n_flows = agilio_from_le32(e->n_flows);
     uint64_t packets = agilio_from_le64(e->packets);
@@ -56,11 +56,12 @@ dump_entry(struct dump *dump, const struct agilio_map *map,
         agilio_table_number(&dump->table, n_flows);
         agilio_table_text(&dump->table, ds_cstr(&match));
         agilio_table_number(&dump->table, packets);
-        agilio_table_number(&dump->table, used_ms(map, e));
+        agilio_table_number(&dump->table, used);
+        agilio_table_text(&dump->table, dump->view->name);
     } else {
         ds_put_format(&dump->ds, "flow:%"PRIu32", passes:%"PRIu32", %s, "
                       "packets:%"PRIu64", used:%.3fs\n", flow_id, n_flows,
-                      ds_cstr(&match), packets, used_ms(map, e) / 1e3);
+                      ds_cstr(&match), packets, used / 1e3);
     }
     ds_destroy(&match);
 }
@@ -76,14 +77,10 @@ dump_page(struct dump *dump, uint32_t *cursor, uint32_t max, char **error)
     struct agilio_reader r;
     uint32_t n, i;
     size_t len;
-    int retval;
 
-    retval = agilio_nic_call(AGILIO_MSG_TRACKER_DUMP, request, sizeof request,
-                             buf, sizeof buf, &len, error);
-    if (retval) {
-        if (!*error) {
-            *error = xstrdup(ovs_strerror(retval));
-        }
+    if (agilio_view_call(dump->view, AGILIO_MSG_TRACKER_DUMP,
+                         request, sizeof request, buf, sizeof buf, &len,
+                         error)) {
         return 0;
     }
 
@@ -99,7 +96,7 @@ dump_page(struct dump *dump, uint32_t *cursor, uint32_t max, char **error)
             break;
         }
         memcpy(&e, p, sizeof e);
-        dump_entry(dump, agilio_nic_map(), &e);
+        dump_entry(dump, &e);
     }
     return i;
 }
@@ -108,15 +105,17 @@ dump_page(struct dump *dump, uint32_t *cursor, uint32_t max, char **error)
 static char *
 dump_tracker(struct dump *dump, uint32_t max)
 {
-    const struct agilio_map *map = agilio_nic_map();
     uint32_t cursor = 0;
     char *error = NULL;
 
-    if (!map) {
-        agilio_nic_describe(&dump->ds);
-        return ds_steal_cstr(&dump->ds);
+    if (!dump->view->map) {
+        struct ds ds = DS_EMPTY_INITIALIZER;
+
+        agilio_view_describe(dump->view, &ds);
+        ds_chomp(&ds, '\n');
+        return ds_steal_cstr(&ds);
     }
-    if (!(map->features & AGILIO_F_TRACE)) {
+    if (!(dump->view->map->features & AGILIO_F_TRACE)) {
         return xstrdup("this NIC does not show its tracker");
     }
     for (int page = 0; page < MAX_PAGES && max && !error; page++) {
@@ -128,6 +127,31 @@ dump_tracker(struct dump *dump, uint32_t max)
     if (cursor && !dump->json) {
         ds_put_cstr(&dump->ds, "(there may be more)\n");
     }
+    return error;
+}
+
+/* Dumps up to 'max' entries of each NIC.  Of one alone, returns what is wrong;
+ * of several, says so where its entries would be. */
+static char *
+dump_trackers(struct dump *dump, uint32_t max)
+{
+    struct agilio_views views;
+    char *error = NULL;
+
+    agilio_views_init(&views);
+    for (size_t i = 0; i < views.n && !error; i++) {
+        dump->view = &views.items[i];
+        if (views.n > 1 && !dump->json) {
+            ds_put_format(&dump->ds, "NIC at %s:\n", dump->view->name);
+        }
+        error = dump_tracker(dump, max);
+        if (error && views.n > 1 && !dump->json) {
+            ds_put_format(&dump->ds, "%s\n", error);
+            free(error);
+            error = NULL;
+        }
+    }
+    agilio_views_destroy(&views);
     return error;
 }
 
@@ -148,8 +172,8 @@ agilio_dump_tracker(struct unixctl_conn *conn, int argc, const char *argv[],
         return;
     }
     dump.json = style.format == TF_JSON;
-    agilio_table_init(&dump.table, "flow passes match packets used_ms");
-    error = dump_tracker(&dump, max);
+    agilio_table_init(&dump.table, "flow passes match packets used_ms at");
+    error = dump_trackers(&dump, max);
     if (error) {
         unixctl_command_reply_error(conn, error);
         table_destroy(&dump.table);

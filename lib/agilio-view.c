@@ -79,3 +79,23 @@ agilio_view_describe(const struct agilio_view *view, struct ds *ds)
                             view->status == AGILIO_NIC_ACTIVE, ds);
     }
 }
+
+int
+agilio_view_call(const struct agilio_view *view, enum agilio_msg_type type,
+                 const void *body, size_t len,
+                 void *reply, size_t reply_size, size_t *reply_len,
+                 char **reason)
+{
+    int error;
+
+    *reason = NULL;
+    error = (view->kernel
+             ? agilio_kernel_call(view->name, type, body, len, reply,
+                                  reply_size, reply_len, reason)
+             : agilio_nic_call(type, body, len, reply, reply_size, reply_len,
+                               reason));
+    if (error && !*reason) {
+        *reason = xstrdup(ovs_strerror(error));
+    }
+    return error;
+}

@@ -42,4 +42,10 @@ size_t agilio_views_find(const struct agilio_views *,
 /* Appends a line: which NIC it is, or why there is none. */
 void agilio_view_describe(const struct agilio_view *, struct ds *);
 
+/* Asks the NIC, as agilio_nic_call() does; only what changes nothing there. */
+int agilio_view_call(const struct agilio_view *, enum agilio_msg_type,
+                     const void *body, size_t len,
+                     void *reply, size_t reply_size, size_t *reply_len,
+                     char **reason);
+
 #endif /* agilio-view.h */

@@ -12,6 +12,7 @@
 #include "agilio-hooks.h"
 #include "agilio-table.h"
 #include "agilio-trace.h"
+#include "agilio-view.h"
 #include "dp-packet.h"
 #include "flow.h"
 #include "netdev-agilio.h"
@@ -73,24 +74,57 @@ put_ofproto(struct ds *ds, const struct table_style *style, const char *text)
     }
 }
 
+/* The NIC's id of the port of which 'netdev' is the representor, or
+ * AGILIO_PORT_NONE. */
+static uint32_t
+port_id(const struct agilio_view *view, const struct netdev *netdev)
+{
+    return (view->kernel
+            ? agilio_kernel_port_id(view->kernel, netdev_get_name(netdev))
+            : netdev_is_agilio(netdev) ? netdev_agilio_port_id(netdev)
+            : AGILIO_PORT_NONE);
+}
+
+/* No NIC has the port, which may be NULL. */
+static void
+put_no_nic(struct ds *ds, const struct table_style *style,
+           const struct ofport *port, const char *kernel_error)
+{
+    bool is_ours = port && netdev_is_agilio(port->netdev);
+    char *verdict = xasprintf("%s%s%s", is_ours
+                              ? "none (the NIC has no such port)"
+                              : "the host's (what this port receives does "
+                              "not come by the NIC)",
+                              kernel_error ? "; " : "",
+                              kernel_error ? kernel_error : "");
+
+    agilio_trace_not(ds, style, is_ours ? "none" : "host", verdict);
+    free(verdict);
+}
+
+/* 'port' may be NULL. */
 static void
 put_nic(struct ds *ds, const struct table_style *style,
-        const struct ofproto_dpif *ofproto, const struct flow *flow,
-        struct dp_packet *packet)
+        const struct ofport *port, const struct dp_packet *packet)
 {
-    const struct ofport *port = ofproto_get_port(&ofproto->up,
-                                                 flow->in_port.ofp_port);
+    struct agilio_views views;
+    size_t i;
 
-    if (!port || !netdev_is_agilio(port->netdev)) {
-        agilio_trace_not(ds, style, "host", "the host's (what this port "
-                         "receives does not come by the NIC)");
-    } else if (netdev_agilio_port_id(port->netdev) == AGILIO_PORT_NONE) {
-        agilio_trace_not(ds, style, "none",
-                         "none (the NIC has no such port)");
-    } else {
-        agilio_trace_nic(ds, style, netdev_agilio_port_id(port->netdev),
-                         dp_packet_data(packet), dp_packet_size(packet));
+    agilio_views_init(&views);
+    for (i = 0; i < views.n; i++) {
+        uint32_t id = (port ? port_id(&views.items[i], port->netdev)
+                       : AGILIO_PORT_NONE);
+
+        if (id != AGILIO_PORT_NONE) {
+            agilio_trace_nic(ds, style, &views.items[i], id,
+                             dp_packet_data(packet), dp_packet_size(packet));
+            break;
+        }
     }
+    if (i == views.n) {
+        put_no_nic(ds, style, port, views.kernel.error);
+    }
+    agilio_views_destroy(&views);
 }
 
 static void
@@ -105,7 +139,8 @@ trace(struct unixctl_conn *conn, const struct table_style *style,
     ofproto_trace(ofproto, flow, packet, NULL, 0, &ct_states, &text, false);
     ds_chomp(&text, '\n');
     put_ofproto(&ds, style, ds_cstr(&text));
-    put_nic(&ds, style, ofproto, flow, packet);
+    put_nic(&ds, style, ofproto_get_port(&ofproto->up, flow->in_port.ofp_port),
+            packet);
     unixctl_command_reply(conn, ds_cstr(&ds));
     ds_destroy(&text);
     ds_destroy(&ds);

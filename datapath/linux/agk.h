@@ -114,6 +114,7 @@ struct agk_ctl {
 	u32 session;
 	u32 id;				/* Of the last request. */
 	u8 *out, *in;			/* AGILIO_MAX_MSG bytes each. */
+	struct agilio_reader body;	/* Of the last reply, in 'in'. */
 	char reason[128];		/* Of the last error. */
 };
 
@@ -227,6 +228,17 @@ int agk_ctl_hello(struct agk_nic *nic);
  */
 int agk_ctl_call(struct agk_nic *nic, enum agilio_msg_type type,
 		 const void *body, size_t len);
+
+/* What the NIC said: the body of its reply, or why there is none. */
+struct agk_reply {
+	size_t len;
+	bool refused;
+	u8 bytes[AGILIO_MAX_MSG];	/* If refused, a string. */
+};
+
+/* The same, and sets '*reply' if the NIC has answered. */
+int agk_ctl_ask(struct agk_nic *nic, enum agilio_msg_type type,
+		const void *body, size_t len, struct agk_reply *reply);
 /* The doorbell rang; in an interrupt. */
 void agk_ctl_rung(struct agk_nic *nic);
 /* Takes events; where nobody waits for a reply. */
@@ -290,6 +302,7 @@ struct agk_flow_info {
 	const struct sw_flow_id *id;
 	const char *why;		/* Not carried by the NIC; or NULL. */
 	bool there, refused;
+	u32 nic_id;
 };
 
 /* Shows the flows from '*id' on, until 'visit' returns other than 0: returns

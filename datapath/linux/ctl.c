@@ -60,18 +60,17 @@ static int await(struct agk_nic *nic)
 {
 	unsigned long deadline = jiffies + AGK_TIMEOUT;
 	struct agk_ctl *ctl = &nic->ctl;
-	struct agilio_reader body;
 	struct agilio_msg msg;
 
 	for (;;) {
 		u32 budget = ctl->reply.n;
 		long left;
 
-		while (receive(nic, &budget, &msg, &body)) {
+		while (receive(nic, &budget, &msg, &ctl->body)) {
 			if (agilio_from_le32(msg.id) != ctl->id)
 				continue;
 			if (agilio_from_le16(msg.flags) & AGILIO_MSG_F_ERROR)
-				return read_error(ctl, &body);
+				return read_error(ctl, &ctl->body);
 			return 0;
 		}
 		if (ctl->reply.broken) {
@@ -117,8 +116,22 @@ static int call(struct agk_nic *nic, enum agilio_msg_type type,
 	return err;
 }
 
-int agk_ctl_call(struct agk_nic *nic, enum agilio_msg_type type,
-		 const void *body, size_t len)
+/* What the NIC has answered: 'err' is what call() returned. */
+static void copy_reply(const struct agk_ctl *ctl, int err,
+		       struct agk_reply *reply)
+{
+	reply->refused = err;
+	if (err) {
+		reply->len = strlen(ctl->reason) + 1;
+		memcpy(reply->bytes, ctl->reason, reply->len);
+	} else {
+		reply->len = ctl->body.end - ctl->body.p;
+		memcpy(reply->bytes, ctl->body.p, reply->len);
+	}
+}
+
+int agk_ctl_ask(struct agk_nic *nic, enum agilio_msg_type type,
+		const void *body, size_t len, struct agk_reply *reply)
 {
 	struct agk_ctl *ctl = &nic->ctl;
 	int err = -ENODEV;
@@ -128,11 +141,19 @@ int agk_ctl_call(struct agk_nic *nic, enum agilio_msg_type type,
 	mutex_lock(&ctl->mutex);
 	if (nic->up)
 		err = call(nic, type, body, len);
+	if (nic->up && reply)
+		copy_reply(ctl, err, reply);
 	/* Events shall ring; what has come meanwhile may be one. */
 	if (nic->up && !agilio_ring_sleep(&ctl->reply))
 		agk_watch_soon(nic);
 	mutex_unlock(&ctl->mutex);
 	return err;
+}
+
+int agk_ctl_call(struct agk_nic *nic, enum agilio_msg_type type,
+		 const void *body, size_t len)
+{
+	return agk_ctl_ask(nic, type, body, len, NULL);
 }
 
 void agk_ctl_rung(struct agk_nic *nic)

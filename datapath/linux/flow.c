@@ -378,6 +378,7 @@ int agk_flows_visit(struct agk_nic *nic, unsigned long *id,
 			.id = &f->ufid,
 			.why = READ_ONCE(f->why),
 			.there = READ_ONCE(f->there),
+			.nic_id = f->id,
 		};
 
 		info.refused = info.why == refused;

@@ -180,7 +180,9 @@ static int put_flow(const struct agk_flow_info *info, void *part)
 				       AGILIO_ATTR_KEY) &&
 		   !nla_put_u32(p->skb, AGILIO_ATTR_RESIDENCY,
 				residency(info)) &&
-		   !put_why(p->skb, info->why));
+		   !put_why(p->skb, info->why) &&
+		   (!info->there || !nla_put_u32(p->skb, AGILIO_ATTR_ID,
+						 info->nic_id)));
 }
 
 static int put_flows(const struct part *p, unsigned long *id)
@@ -208,9 +210,10 @@ static int dump_flows(struct sk_buff *skb, struct netlink_callback *cb)
  * ## -------- ##
  */
 
-static int keepalive(struct sk_buff *skb, struct genl_info *info)
+/* Asks the NIC that a request names. */
+static int ask_nic(struct genl_info *info, enum agilio_msg_type type,
+		   const void *body, size_t len, struct agk_reply *reply)
 {
-	const struct nlattr *name = info->attrs[AGILIO_ATTR_NIC];
 	struct agk_nic *nic;
 	int err = -ENODEV;
 
@@ -218,14 +221,68 @@ static int keepalive(struct sk_buff *skb, struct genl_info *info)
 		return -EINVAL;
 	mutex_lock(&nics_mutex);
 	list_for_each_entry(nic, &nics, netlink_node)
-		if (!nla_strcmp(name, pci_name(nic->pdev)))
-			err = agk_ctl_call(nic, AGILIO_MSG_KEEPALIVE, NULL, 0);
+		if (!nla_strcmp(info->attrs[AGILIO_ATTR_NIC],
+				pci_name(nic->pdev)))
+			err = agk_ctl_ask(nic, type, body, len, reply);
 	mutex_unlock(&nics_mutex);
+	return err;
+}
+
+static int keepalive(struct sk_buff *skb, struct genl_info *info)
+{
+	return ask_nic(info, AGILIO_MSG_KEEPALIVE, NULL, 0, NULL);
+}
+
+static int send_reply(struct genl_info *info, const struct agk_reply *reply)
+{
+	const struct nlattr *nic = info->attrs[AGILIO_ATTR_NIC];
+	struct sk_buff *skb = genlmsg_new(nla_total_size(nla_len(nic)) +
+					  nla_total_size(reply->len),
+					  GFP_KERNEL);
+	void *msg;
+
+	if (!skb)
+		return -ENOMEM;
+	msg = genlmsg_put_reply(skb, info, &family, 0, AGILIO_CMD_ASK);
+	if (!msg || nla_put_string(skb, AGILIO_ATTR_NIC, nla_data(nic)) ||
+	    nla_put(skb, reply->refused ? AGILIO_ATTR_WHY : AGILIO_ATTR_BODY,
+		    reply->len, reply->bytes)) {
+		nlmsg_free(skb);
+		return -EMSGSIZE;
+	}
+	genlmsg_end(skb, msg);
+	return genlmsg_reply(skb, info);
+}
+
+static int ask(struct sk_buff *skb, struct genl_info *info)
+{
+	const struct nlattr *body = info->attrs[AGILIO_ATTR_BODY];
+	struct agk_reply *reply;
+	u32 type;
+	int err;
+
+	if (GENL_REQ_ATTR_CHECK(info, AGILIO_ATTR_MSG) || !body)
+		return -EINVAL;
+	type = nla_get_u32(info->attrs[AGILIO_ATTR_MSG]);
+	if (type != AGILIO_MSG_TRACE && type != AGILIO_MSG_TRACKER_DUMP)
+		return -EOPNOTSUPP;
+	reply = kzalloc(sizeof(*reply), GFP_KERNEL);
+	if (!reply)
+		return -ENOMEM;
+	err = ask_nic(info, type, nla_data(body), nla_len(body), reply);
+	if (!err || reply->refused)
+		err = send_reply(info, reply);
+	kfree(reply);
 	return err;
 }
 
 static const struct nla_policy policy[AGILIO_N_ATTRS] = {
 	[AGILIO_ATTR_NIC] = { .type = NLA_NUL_STRING },
+	[AGILIO_ATTR_MSG] = { .type = NLA_U32 },
+	[AGILIO_ATTR_BODY] = {
+		.type = NLA_BINARY,
+		.len = AGILIO_MAX_MSG - sizeof(struct agilio_msg),
+	},
 };
 
 static const struct genl_small_ops ops[] = {
@@ -237,6 +294,7 @@ static const struct genl_small_ops ops[] = {
 	  .dumpit = dump_flows },
 	{ .cmd = AGILIO_CMD_KEEPALIVE, .flags = GENL_ADMIN_PERM,
 	  .doit = keepalive },
+	{ .cmd = AGILIO_CMD_ASK, .flags = GENL_ADMIN_PERM, .doit = ask },
 };
 
 static struct genl_family family = {

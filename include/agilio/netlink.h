@@ -9,11 +9,15 @@
  *
  *     NIC_GET     NIC, STATE, [WHY], REGION, COUNTERS, RING_FILL
  *     PORT_GET    NIC, PORT, [DEVICE]
- *     FLOW_GET    NIC, UFID or KEY, RESIDENCY, [WHY]
+ *     FLOW_GET    NIC, UFID or KEY, RESIDENCY, [WHY], [ID]
  *
  * KEEPALIVE has the NIC that it names asked for a sign of life, and is
  * acknowledged when that has come, or fails: ENODEV if there is no such NIC
  * or it is dead.
+ *
+ * ASK passes a question on to the NIC: a MSG that changes nothing (TRACE or
+ * TRACKER_DUMP) and its BODY.  The reply has the BODY of the NIC's, or WHY it
+ * has none.
  *
  * All want CAP_NET_ADMIN in the first user namespace: what a NIC does is not
  * the business of a container, whatever it may do in a network of its own.
@@ -36,6 +40,8 @@ enum agilio_genl_cmd {
     AGILIO_CMD_PORT_GET,        /* Dump. */
     AGILIO_CMD_FLOW_GET,        /* Dump. */
     AGILIO_CMD_KEEPALIVE,       /* Request: NIC.  No reply but the ack. */
+    AGILIO_CMD_ASK,             /* Request: NIC, MSG, BODY.  Reply: NIC, BODY
+                                 * or WHY. */
 };
 
 enum agilio_genl_attr {
@@ -52,6 +58,9 @@ enum agilio_genl_attr {
     AGILIO_ATTR_KEY,            /* Nested OVS_KEY_ATTR_*, of a flow that has no
                                  * ufid: as OVS_FLOW_ATTR_KEY. */
     AGILIO_ATTR_RESIDENCY,      /* u32: enum agilio_genl_residency. */
+    AGILIO_ATTR_ID,             /* u32: the NIC's, of a RESIDENT flow. */
+    AGILIO_ATTR_MSG,            /* u32: enum agilio_msg_type. */
+    AGILIO_ATTR_BODY,           /* What follows the header of a message. */
     AGILIO_N_ATTRS
 };
 #define AGILIO_ATTR_MAX (AGILIO_N_ATTRS - 1)

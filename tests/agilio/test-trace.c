@@ -44,7 +44,8 @@ ask(uint32_t pass, void *reply, size_t *reply_len, void *nic_)
 }
 
 static bool
-name(uint32_t flow_id, struct ds *ufid, struct ds *actions)
+name(uint32_t flow_id, struct ds *ufid, struct ds *actions,
+     void *nic OVS_UNUSED)
 {
     ds_put_format(ufid, "(%"PRIu32")", flow_id);
     ds_put_cstr(actions, "2");

@@ -126,6 +126,29 @@ def check_stats(k, machine):
                               % (name, before[name], shown[name]))
 
 
+def check_trace(machine, a, b):
+    """What the NIC would do with a packet, and what it has learned."""
+    flow = ('in_port=agl_p0,dl_src=%s,dl_dst=%s,icmp,nw_src=10.1.0.1,'
+            'nw_dst=10.1.0.2' % (a.mac(), b.mac()))
+    said = ask(machine, 'agilio/trace br0 ' + flow)
+    expect('trace', r'^== NIC\npacket: in_port=0x10000,.*nw_proto=1,.*\n'
+           'L1 exact match flow tracker: (?:hit|miss\nL2 mask tables: hit)\n'
+           r'flow \d+: in_port=0x10000,.*\n'
+           r'  mega_ufid:[-0-9a-f]{36}, actions:\d+\n'
+           r'actions: output\(0x10001\)\nverdict: carried by the NIC$', said)
+    for packet, verdict in (
+            ('in_port=agl_p0,udp', 'to the host: not learned yet'),
+            ('in_port=LOCAL,udp', "the host's (what this port receives does "
+             'not come by the NIC)')):
+        expect('trace', '^verdict: %s$' % re.escape(verdict),
+               ask(machine, 'agilio/trace br0 ' + packet))
+    entry = (r'^flow:\d+, passes:1, in_port=0x10000,.*nw_proto=1,.*, '
+             r'packets:[1-9]\d*, used:\d+\.\d+s$')
+    expect('dump-tracker', entry, ask(machine, 'agilio/dump-tracker'))
+    said = ask(machine, 'agilio/dump-tracker 1')
+    expect('dump-tracker 1', r'\Aflow:.*\n\(there may be more\)\Z', said)
+
+
 def check_health(k, machine):
     """All is well; a NIC that stands still is noticed; then all is well."""
     said = ask(machine, 'agilio/health')
@@ -144,6 +167,8 @@ def check_health(k, machine):
         machine, 'agilio/show'), 15)
     expect('dump-flows', r'0x1234.*, nic:pending\(nic: not ready\)',
            ask(machine, 'agilio/dump-flows'))
+    expect('trace', r'^verdict: unknown \(No such device\)$',
+           ask(machine, 'agilio/trace br0 in_port=agl_p0,udp'))
     k.nic.send_signal(signal.SIGCONT)
     lab.wait_until('all well again', lambda: '[PASS]' in ask(
         machine, 'agilio/health 2>&1', check=False).split('\n')[-1], 15)
@@ -180,6 +205,9 @@ def check_both(machine):
     expect('dump-flows', r'0x1234.*, nic:resident, at:%s, ' % other,
            ask(machine, 'agilio/dump-flows'))
     expect('stats', r'^NIC at %s:$' % other, ask(machine, 'agilio/stats'))
+    expect('dump-tracker', r'^NIC at %s:\n.*: down .*\nNIC at %s:\n'
+           r'(?:flow:.*\n?)+\Z' % (own, other),
+           ask(machine, 'agilio/dump-tracker'))
     expect('stats', r'\[\["[a-z]+[^]]*, ?"%s"\]' % other,
            ask(machine, 'agilio/stats --format=json'))
     expect('health', r'^NIC: detected at %s .*FAIL\S\n(?:.*\n)+'
@@ -189,7 +217,7 @@ def check_both(machine):
 
 def test(k):
     a = k.add_host('p0', '10.1.0.1/24')
-    k.add_host('p1', '10.1.0.2/24')
+    b = k.add_host('p1', '10.1.0.2/24')
     k.add_host('p2', '10.1.0.3/24')
     k.start_nic()
     machine = k.start_vm()
@@ -203,6 +231,7 @@ def test(k):
         lambda: a.ping('10.1.0.2', 20, 0.02)) > 0.9)
     check_show(k, machine)
     check_counts(machine, a)
+    check_trace(machine, a, b)
     check_why(machine, a)
     check_anonymous(machine)
     check_stats(k, machine)
@@ -210,4 +239,5 @@ def test(k):
     check_health(k, machine)
     check_devlink(k, machine, 1)
     check_both(machine)
-    return 'show, dump-flows, reasons, stats, health, devlink, two NICs'
+    return ('show, dump-flows, trace, dump-tracker, reasons, stats, health, '
+            'devlink, two NICs')
