@@ -170,6 +170,8 @@ void agk_ctl_drain(struct agk_nic *nic)
 	struct agilio_reader body;
 	struct agilio_msg msg;
 
+	if (!agk_is_pf(nic))
+		return;
 	mutex_lock(&nic->ctl.mutex);
 	while (budget && nic->up && nic->ctl.in && !nic->ctl.reply.broken &&
 	       (receive(nic, &budget, &msg, &body) ||

@@ -12,6 +12,17 @@ import re
 import lab
 
 
+# How often the driver's watch has looked at the function in two seconds.
+WATCHED = '''
+mount -t tracefs none /sys/kernel/tracing 2>/dev/null || :
+cd /sys/kernel/tracing/events/workqueue/workqueue_execute_start
+echo hist:keys=function.sym >trigger
+sleep 2
+awk '/ watch  *\\[agilio\\]/ { n = $NF } END { print n + 0 }' hist
+echo '!hist:keys=function.sym' >trigger
+'''
+
+
 def start_guest(k, name, address):
     socket = os.path.join(k.folder, name + '.sock')
     guest = k.start_vm(name=name, nic=socket, memory=512)
@@ -30,6 +41,14 @@ def ping(guest, address, count):
     return int(re.search(r'(\d+) received', said).group(1))
 
 
+def check_idle(guest):
+    """A driver that has nothing to do sleeps: it looks every half second, and
+    when something has changed."""
+    n = int(guest.run(WATCHED))
+    if not 0 < n < 100:
+        raise lab.Failure('the watch ran %d times in 2 s' % n)
+
+
 def test(k):
     names = ['v0.1', 'v0.2']
     k.start_nic(*['--port=%s=vf:%s' % (name, os.path.join(
@@ -42,6 +61,8 @@ def test(k):
     lab.wait_until('a path', lambda: ping(one, '10.1.0.2', 1), 15)
     lab.wait_until('pings carried', lambda: k.share_of(
         lambda: ping(one, '10.1.0.2', 30)) > 0.95)
+    for guest in one, two, switch:
+        check_idle(guest)
     two.run('iperf3 -s -1 -D; sleep 1')
     share = k.share_of(lambda: one.run('iperf3 -c 10.1.0.2 -t 5', timeout=60))
     if share < 0.99:
