@@ -276,9 +276,9 @@ struct search {
 static bool
 is_of(const struct agilio_shadow_flow *flow, const struct agilio_view *view)
 {
-    return (!view->kernel || !flow->kernel_nic
-            ? view->kernel == flow->kernel_nic
-            : !strcmp(view->name, flow->kernel_nic->name));
+    const struct agilio_kernel_nic *nic = flow->kernel_nic;
+
+    return view->kernel ? nic && !strcmp(nic->name, view->name) : !nic;
 }
 
 static void

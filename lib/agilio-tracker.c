@@ -30,10 +30,13 @@ struct dump {
     bool json;
 };
 
-/* How long ago an entry was used, in ms. */
+/* How long ago an entry was used, in ms.  While a page was waited for, our own
+ * NIC may have become another one. */
 static double
-used_ms(const struct agilio_map *map, const struct agilio_tracker_entry *e)
+used_ms(const struct agilio_view *view, const struct agilio_tracker_entry *e)
 {
+    const struct agilio_map *map = (view->kernel ? view->map
+                                    : agilio_nic_map());
     uint64_t now = agilio_from_le64(agilio_load_relaxed(&map->region->clock));
     uint64_t used = agilio_from_le64(e->used);
 
@@ -43,7 +46,7 @@ used_ms(const struct agilio_map *map, const struct agilio_tracker_entry *e)
 static void
 dump_entry(struct dump *dump, const struct agilio_tracker_entry *e)
 {
-    double used = used_ms(dump->view->map, e);
+    double used = used_ms(dump->view, e);
     uint32_t flow_id = agilio_from_le32(e->flow_id);
     uint32_t n_flows = agilio_from_le32(e->n_flows);
     uint64_t packets = agilio_from_le64(e->packets);

@@ -181,8 +181,8 @@ static int put_flow(const struct agk_flow_info *info, void *part)
 		   !nla_put_u32(p->skb, AGILIO_ATTR_RESIDENCY,
 				residency(info)) &&
 		   !put_why(p->skb, info->why) &&
-		   (!info->there || !nla_put_u32(p->skb, AGILIO_ATTR_ID,
-						 info->nic_id)));
+		   (residency(info) != AGILIO_GENL_RESIDENT ||
+		    !nla_put_u32(p->skb, AGILIO_ATTR_ID, info->nic_id)));
 }
 
 static int put_flows(const struct part *p, unsigned long *id)

@@ -11,6 +11,46 @@ import signal
 
 import lab
 
+# In the guest: requests of AGILIO_CMD_ASK (5) with NIC (1), MSG (13) and BODY
+# (14).  Prints what is wrong, or the reply's WHY (3).
+ASK = r"""
+python3 - <<'END'
+import os, socket, struct
+
+def attr(kind, data):
+    return (struct.pack('=HH', 4 + len(data), kind) + data
+            + bytes(-len(data) % 4))
+
+def call(family, cmd, *attrs):
+    body = struct.pack('=BBH', cmd, 1, 0) + b''.join(attrs)
+    s.send(struct.pack('=IHHII', 16 + len(body), family, 1, 1, 0) + body)
+    said, found = s.recv(65536), {}
+    if struct.unpack_from('=H', said, 4)[0] == 2:
+        return os.strerror(-struct.unpack_from('=i', said, 16)[0])
+    at = 20
+    while at < len(said):
+        size, kind = struct.unpack_from('=HH', said, at)
+        found[kind] = said[at + 4:at + size]
+        at += (size + 3) & ~3
+    return found
+
+def ask(msg, body, nic=b'0000:00:03.0'):
+    said = call(family, 5, attr(1, nic + b'\0'),
+                attr(13, struct.pack('=I', msg)), attr(14, body))
+    return said if isinstance(said, str) else said[3].decode().strip('\0')
+
+s = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 16)
+family, = struct.unpack('=H', call(16, 3, attr(2, b'agilio\0'))[1])
+flush, dump, trace = 8, 9, 14
+print(ask(flush, b''))
+print(ask(trace, b'', b'none'))
+print(ask(trace, bytes(8177)))
+print(call(family, 5, attr(1, b'0000:00:03.0\0'),
+           attr(13, struct.pack('=I', trace))))
+print(ask(trace, struct.pack('<II', 0x99999, 0)))
+print(ask(dump, struct.pack('<II', 0xffffffff, 1)))
+END"""
+
 
 def ask(machine, command, check=True):
     return machine.run('. /lab-env; ovs-appctl ' + command, check=check)
@@ -149,6 +189,16 @@ def check_trace(machine, a, b):
     expect('dump-tracker 1', r'\Aflow:.*\n\(there may be more\)\Z', said)
 
 
+def check_bad_questions(machine):
+    """What could change something is not passed on to the NIC; what it does
+    not understand, it says."""
+    said = machine.run(ASK).split('\n')
+    if said != ['Operation not supported', 'No such device',
+                'Numerical result out of range', 'Invalid argument',
+                'no such port', 'the cursor is not one of a dump']:
+        raise lab.Failure('bad questions: %s' % said)
+
+
 def check_health(k, machine):
     """All is well; a NIC that stands still is noticed; then all is well."""
     said = ask(machine, 'agilio/health')
@@ -232,6 +282,7 @@ def test(k):
     check_show(k, machine)
     check_counts(machine, a)
     check_trace(machine, a, b)
+    check_bad_questions(machine)
     check_why(machine, a)
     check_anonymous(machine)
     check_stats(k, machine)
