@@ -4,7 +4,8 @@
 
 tests/bench/latency sends frames of 64 bytes into the one's interface and
 receives them at the other's: first as many as the switch takes, which is its
-load, then half of that.  The switch has the other ends of the veth pairs, as
+load, then half of that.  Where the machine has other work, frames are lost at
+that, too: how many is told.  The switch has the other ends of the veth pairs, as
 in bench_tcp.py, and a core; the program has the other core.  All have their
 turn in each round, and the medians count.
 """
@@ -37,14 +38,15 @@ def measure(lab, containers, rate, seconds):
 
 
 def half_load(lab, containers, seconds):
-    """The percentiles, in us, and the rate at which they were measured."""
+    """The percentiles, in us; the rate at which they were measured, and the
+    share of the frames that was lost meanwhile, in %."""
     wait_for(lambda: measure(lab, containers, 1000, 1)['received'] >= 900,
              'a path between the containers')
     whole = measure(lab, containers, 0, seconds)
     half = measure(lab, containers, whole['received'] // seconds // 2, seconds)
-    if half['received'] < 0.999 * half['sent']:
-        raise Failed('%(received)d of %(sent)d frames came' % half)
-    return [half[p] / 1000 for p in PERCENTILES] + [half['sent'] / seconds]
+    return ([half[p] / 1000 for p in PERCENTILES]
+            + [half['sent'] / seconds,
+               100 * (1 - half['received'] / half['sent'])])
 
 
 def ours(lab, containers, seconds):
@@ -84,11 +86,10 @@ def results(tree, quick):
         rounds = [(in_turn(containers, theirs, lab, root, containers, seconds),
                    in_turn(containers, ours, lab, containers, seconds))
                   for _ in range(1 if quick else 5)]
-        for i, name in enumerate(PERCENTILES + ('rate',)):
+        for i, (name, unit) in enumerate(
+                [(p, 'us') for p in PERCENTILES]
+                + [('rate', 'frames/s'), ('lost', '%')]):
             peer, own = (statistics.median(one[side][i] for one in rounds)
                          for side in range(2))
             yield {'case': 'half load, ' + name, 'flows': N_FLOWS, 'masks': 1,
-                   'value': own, 'peer_value': peer,
-                   'ratio': statistics.median(one[1][i] / one[0][i]
-                                              for one in rounds),
-                   'unit': 'us' if i < len(PERCENTILES) else 'frames/s'}
+                   'value': own, 'peer_value': peer, 'unit': unit}
