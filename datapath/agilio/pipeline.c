@@ -249,6 +249,27 @@ leave_tunnel(struct agl_traversal *t)
     t->settled = false;
 }
 
+/* Takes a packet whose path begins so out of its tunnel.  If all that is left
+ * to do is to send it, nobody looks at its metadata any more. */
+static inline struct agl_flow *
+pop(struct agl_worker *w, struct agl_pkt *pkt, struct agl_traversal *t)
+{
+    const struct agl_program *program = t->path.flows[0]->program;
+    struct agl_flow *next = t->path.flows[1];
+
+    account(w, t->path.flows[0], pkt);
+    if (next->port != AGILIO_PORT_NONE) {
+        agl_tunnelled_strip(pkt, &t->tk.tunnelled);
+    } else {
+        agl_tunnelled_pop(pkt, &t->tk.tunnelled, program->pop_port);
+    }
+    leave_tunnel(t);
+    t->at = 2;
+    pkt->n_recirc++;
+    agl_worker_count(w, AGILIO_COUNTER_RECIRC);
+    return next;
+}
+
 /* Takes a packet through the passes that do no more than look it up again, out
  * of a tunnel perhaps, as long as the answer is known.  Returns the flow after
  * these.  An unfinished frame does not go there: each of what comes of it
@@ -259,12 +280,7 @@ hop(struct agl_worker *w, struct agl_pkt *pkt, struct agl_traversal *t)
     struct agl_flow *flow = t->path.flows[0];
 
     if (AGILIO_UNLIKELY(t->path.n > 1) && flow->program->pop && !pkt->vnet) {
-        account(w, flow, pkt);
-        agl_tunnelled_pop(pkt, &t->tk.tunnelled, flow->program->pop_port);
-        leave_tunnel(t);
-        pkt->n_recirc++;
-        agl_worker_count(w, AGILIO_COUNTER_RECIRC);
-        flow = t->path.flows[t->at++];
+        flow = pop(w, pkt, t);
     }
     while (AGILIO_UNLIKELY(t->at < t->path.n) && t->path.plain
            && flow->program->recirc_id && !pkt->vnet

@@ -147,8 +147,5 @@ agl_tunnelled_pop(struct agl_pkt *pkt, const struct agl_tunnelled *t,
         tnl->opts_len = t->opts_len;
         memcpy(pkt->tun_opts, pkt->data + INNER_OFS, t->opts_len);
     }
-    pkt->data += t->strip;
-    pkt->len -= t->strip;
-    pkt->tcp_flags = t->tcp_flags;
-    pkt->has_hash = false;      /* It was the outer packet's. */
+    agl_tunnelled_strip(pkt, t);
 }

@@ -57,8 +57,19 @@ bool agl_tunnelled_look(struct agl_pkt *, const struct agl_tunnel_ports *,
 void agl_tunnelled_select(const struct agilio_key *mask,
                           struct agl_shape_select *);
 
-/* Does what TUNNEL_POP does to a packet that has 't'; it then comes from port
- * 'in_port', and has the rest of its shape. */
+/* Takes off the headers of a packet that has 't', which then has the rest of
+ * its shape; its metadata stay those of the packet as received. */
+static inline void
+agl_tunnelled_strip(struct agl_pkt *pkt, const struct agl_tunnelled *t)
+{
+    pkt->data += t->strip;
+    pkt->len -= t->strip;
+    pkt->tcp_flags = t->tcp_flags;
+    pkt->has_hash = false;      /* It was the outer packet's. */
+}
+
+/* The same, and sets the metadata: does all that TUNNEL_POP does.  The packet
+ * then comes from port 'in_port'. */
 void agl_tunnelled_pop(struct agl_pkt *, const struct agl_tunnelled *t,
                        agilio_le32 in_port);
 
