@@ -394,7 +394,7 @@ go_tunnel_pop(const struct agilio_action *action, struct agl_pkt *pkt,
         return;
     }
     agl_tunnel_settle(&p.tnl);
-    memset(&pkt->md, 0, sizeof pkt->md);
+    agl_pkt_clear_md(pkt);
     pkt->md.in_port = pop->port;
     pkt->md.packet_type = p.packet_type;
     pkt->md.tunnel = p.tnl;

@@ -162,7 +162,7 @@ run_tunnel_push(const struct agilio_action *action, struct agl_pkt *pkt)
     agl_pkt_cut(pkt);
     agl_pkt_push(pkt, n);
     memcpy(pkt->data, push + 1, n);
-    memset(&pkt->md, 0, sizeof pkt->md);
+    agl_pkt_clear_md(pkt);
     pkt->md.in_port = push->port;
 
     pkt->l2_5_ofs = AGL_OFS_NONE;

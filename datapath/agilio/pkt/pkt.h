@@ -113,6 +113,14 @@ agl_pkt_init(struct agl_pkt *pkt, uint8_t *data, uint32_t len)
     pkt->l2_5_ofs = pkt->l3_ofs = pkt->l4_ofs = AGL_OFS_NONE;
 }
 
+/* Forgets a packet's metadata; in steps, likewise. */
+static inline void
+agl_pkt_clear_md(struct agl_pkt *pkt)
+{
+    memset(&pkt->md, 0, 64);
+    memset((uint8_t *) &pkt->md + 64, 0, sizeof pkt->md - 64);
+}
+
 /* Cuts off what TRUNC said; forgets what it said. */
 void agl_pkt_cut(struct agl_pkt *);
 void agl_pkt_uncut(struct agl_pkt *);

@@ -130,7 +130,7 @@ agl_tunnelled_pop(struct agl_pkt *pkt, const struct agl_tunnelled *t,
     const uint8_t *ip = pkt->data + AGL_ETH_LEN, *udp = pkt->data + L4_OFS;
     struct agilio_tunnel *tnl = &pkt->md.tunnel;
 
-    memset(&pkt->md, 0, sizeof pkt->md);
+    agl_pkt_clear_md(pkt);
     pkt->md.in_port = in_port;
     tnl->id = agilio_to_be64(agl_get_u32(udp + AGL_UDP_LEN + AGL_VXLAN_VNI)
                              >> 8);
