@@ -15,8 +15,8 @@
  *
  * One lookup in the tracker serves a whole traversal, that is, all the passes
  * of a packet whose flows the tracker has as one path.  Where that cannot be,
- * as for what comes out of a tunnel, the packets of a burst that are to be
- * looked up again are the next burst.  Worker thread only.
+ * as behind a hash, the packets of a burst that are to be looked up again are
+ * the next burst.  Worker thread only.
  */
 
 #include "pipeline.h"

@@ -8,7 +8,8 @@
  * recirculation, in order.  A path goes on behind a program that is steady,
  * for then whatever has the key of the first pass has one key in the next; it
  * ends where packets with the same key may part, by a hash or by what is in a
- * tunnel, and each goes on with a lookup of its own.
+ * tunnel, and each goes on with a lookup of its own; but if the tunnel is one
+ * of those of pkt/tunnelled.h, what is inside is in the key, too.
  *
  * The tracker is learned by the worker alone.  An entry names a flow by id and
  * generation; when the first flow is deleted or replaced the entry is stale,
