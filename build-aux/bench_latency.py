@@ -5,9 +5,9 @@
 tests/bench/latency sends frames of 64 bytes into the one's interface and
 receives them at the other's: first as many as the switch takes, which is its
 load, then half of that.  Where the machine has other work, frames are lost at
-that, too: how many is told.  The switch has the other ends of the veth pairs, as
-in bench_tcp.py, and a core; the program has the other core.  All have their
-turn in each round, and the medians count.
+that, too: how many is told.  The switch has the other ends of the veth pairs,
+as in bench_tcp.py, and a core; the program has the other core.  All have
+their turn in each round, and the medians count.
 """
 
 import contextlib
