@@ -24,7 +24,8 @@
 #define MAX_PAGES 100000        /* A NIC may not keep us for ever. */
 
 struct dump {
-    const struct agilio_view *view;
+    struct agilio_views views;
+    const struct agilio_view *view;     /* The one that is asked. */
     struct ds ds;
     struct table table;         /* In JSON, the same. */
     bool json;
@@ -138,23 +139,21 @@ dump_tracker(struct dump *dump, uint32_t max)
 static char *
 dump_trackers(struct dump *dump, uint32_t max)
 {
-    struct agilio_views views;
+    const bool several_texts = dump->views.n > 1 && !dump->json;
     char *error = NULL;
 
-    agilio_views_init(&views);
-    for (size_t i = 0; i < views.n && !error; i++) {
-        dump->view = &views.items[i];
-        if (views.n > 1 && !dump->json) {
+    for (size_t i = 0; i < dump->views.n && !error; i++) {
+        dump->view = &dump->views.items[i];
+        if (several_texts) {
             ds_put_format(&dump->ds, "NIC at %s:\n", dump->view->name);
         }
         error = dump_tracker(dump, max);
-        if (error && views.n > 1 && !dump->json) {
+        if (error && several_texts) {
             ds_put_format(&dump->ds, "%s\n", error);
             free(error);
             error = NULL;
         }
     }
-    agilio_views_destroy(&views);
     return error;
 }
 
@@ -176,7 +175,9 @@ agilio_dump_tracker(struct unixctl_conn *conn, int argc, const char *argv[],
     }
     dump.json = style.format == TF_JSON;
     agilio_table_init(&dump.table, "flow passes match packets used_ms at");
+    agilio_views_init(&dump.views);
     error = dump_trackers(&dump, max);
+    agilio_views_destroy(&dump.views);
     if (error) {
         unixctl_command_reply_error(conn, error);
         table_destroy(&dump.table);
