@@ -172,6 +172,86 @@ test_interest(void)
     CHECK(!env_n_blocks);
 }
 
+/* What flows of the host's ports look at, and those of the NIC's, is told
+ * apart, though they share a mask. */
+static void
+test_interest_by_source(void)
+{
+    const uint64_t tunnel = AGILIO_PORT_HOST | 1;
+    struct agl_flow_table *t = agl_flow_table_create(10, 4);
+    const struct agilio_key *nic = agl_flow_table_interest_by(t,
+                                                              AGL_FROM_NIC);
+    const struct agilio_key *host = agl_flow_table_interest_by(t,
+                                                               AGL_FROM_HOST);
+    uint64_t seq, before;
+
+    put_new(t, 0, one_word(PORT, 11, 1, 1));
+    agl_flow_table_interest(t, &before);
+    CHECK(agl_key_word(nic, 11) == 1 && !agl_key_word(host, 11));
+    put_new(t, 1, one_word(tunnel, 11, 1, 1));
+    agl_flow_table_interest(t, &seq);
+    CHECK(seq != before && agl_flow_table_n_masks(t) == 1);
+    CHECK(agl_key_word(nic, 11) == 1 && agl_key_word(host, 11) == 1);
+    agl_flow_destroy(agl_flow_table_del(t, 0));
+    agl_flow_table_rank(t);
+    CHECK(!agl_key_word(nic, 11) && agl_key_word(host, 11) == 1);
+    replace(t, 1, one_word(PORT, 11, 1, 1));
+    agl_flow_table_rank(t);
+    CHECK(agl_key_word(nic, 11) == 1 && !agl_key_word(host, 11));
+    agl_flow_table_destroy(t);
+    CHECK(!env_n_blocks);
+}
+
+/* Puts a flow that takes VXLAN of UDP port 'port' out of its tunnel. */
+static void
+put_tunnel(struct agl_flow_table *t, uint32_t id, uint16_t port)
+{
+    const unsigned int word = offsetof(struct agilio_key, tp_dst) / 8;
+    struct agilio_key key = { .tp_dst = agilio_to_be16(port) };
+    struct agilio_key mask = { .tp_dst = agilio_to_be16(UINT16_MAX) };
+    struct match m = one_word(PORT, word, agl_key_word(&key, word),
+                              agl_key_word(&mask, word));
+    struct agl_flow *flow = make_flow(id, &m), *old;
+
+    flow->program->pop = AGILIO_TUNNEL_VXLAN;
+    CHECK(!agl_flow_table_put(t, flow, &old) && !old);
+}
+
+static uint16_t
+vxlan_port(const struct agl_flow_table *t)
+{
+    struct agl_tunnel_ports ports;
+
+    agl_flow_table_tunnels(t, &ports);
+    CHECK(!ports.geneve);
+    return agilio_from_be16(ports.vxlan);
+}
+
+/* The port of the first flow is that of the tunnel, until it is gone; in which
+ * order others go does no harm. */
+static void
+test_tunnels(void)
+{
+    struct agl_flow_table *t = agl_flow_table_create(10, 4);
+    uint64_t seq, before;
+
+    CHECK(vxlan_port(t) == 0);
+    put_tunnel(t, 0, 4789);
+    CHECK(vxlan_port(t) == 4789);
+    agl_flow_table_interest(t, &before);
+    put_tunnel(t, 1, 8472);
+    agl_flow_table_interest(t, &seq);
+    CHECK(vxlan_port(t) == 4789 && seq == before);
+    agl_flow_destroy(agl_flow_table_del(t, 0));
+    agl_flow_destroy(agl_flow_table_del(t, 1));
+    CHECK(vxlan_port(t) == 4789);
+    put_tunnel(t, 2, 8472);
+    agl_flow_table_interest(t, &seq);
+    CHECK(vxlan_port(t) == 8472 && seq != before);
+    agl_flow_table_destroy(t);
+    CHECK(!env_n_blocks);
+}
+
 /* Two keys with the same hash under the same mask are still two. */
 static void
 test_collision(void)
@@ -286,6 +366,8 @@ main(void)
     RUN(test_mask_cap);
     RUN(test_rank);
     RUN(test_interest);
+    RUN(test_interest_by_source);
+    RUN(test_tunnels);
     RUN(test_collision);
     RUN(test_many);
     RUN(test_no_memory);

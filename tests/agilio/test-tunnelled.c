@@ -258,6 +258,11 @@ test_refused(void)
     CHECK(v.good && !v.t.has_csum);
     look(&v, bytes, n - 40);    /* Cut off. */
     CHECK(!v.good);
+    agl_put_be16(bytes + 36, agilio_to_be16(0));
+    set_frame(&v.pkt, bytes, n);        /* No port stands for none. */
+    CHECK(!agl_tunnelled_may_be(&v.pkt,
+                                &(struct agl_tunnel_ports) { .vxlan = 0 }));
+    agl_put_be16(bytes + 36, ports.vxlan);
     memset(bytes + 30, 0, 4);   /* Nobody's address: OVS knows no tunnel. */
     agl_put_be16(bytes + 24, agilio_to_be16(0));
     agl_put_be16(bytes + 24, agilio_to_be16(

@@ -42,7 +42,7 @@ agl_tunnelled_may_be(const struct agl_pkt *pkt,
     agilio_be16 port = agl_get_be16(pkt->data + AGL_ETH_LEN + AGL_IPV4_LEN
                                     + AGL_L4_DST);
 
-    return port == ports->vxlan || port == ports->geneve;
+    return (port == ports->vxlan || port == ports->geneve) && port;
 }
 
 /* Looks at a packet for which that is true; false if it has no shape as a

@@ -197,8 +197,11 @@ agl_tracker_prefetch(const struct agl_tracker *t, struct agl_traversal ts[],
 
             tk->way = way;
             __builtin_prefetch(entry_of(t, bucket, way), 1);
-            if (tk->n > AGL_KEY_HEAD || (bucket->paths[way] & ~PLAIN) > 1) {
+            if (tk->n > AGL_KEY_HEAD) {
                 __builtin_prefetch(rest_of_key(t, bucket->places[way]));
+            }
+            if ((bucket->paths[way] & ~PLAIN) > 1) {
+                __builtin_prefetch(rest_of_path(t, bucket->places[way]));
             }
         }
     }
