@@ -69,10 +69,11 @@ check_agilio = load_check_agilio()
 
 
 class Outcome:
-    """What a run of a suite said."""
+    """What a run of a suite said; 'keep' is called with the results so far
+    whenever there is one more."""
 
-    def __init__(self, label):
-        self.label = label
+    def __init__(self, label, keep):
+        self.label, self.keep = label, keep
         self.results, self.shares = {}, {}      # By the test's number.
         self.left = []          # Where failed tests have worked.
         self.summary = ''
@@ -84,6 +85,7 @@ class Outcome:
         if result:
             self.results[int(result.group(1))] = result.group(3)
             print('%-5s %s' % (self.label, line), flush=True)
+            self.keep(self.results)
         elif row:
             self.shares[int(row.group(1))] = row.group(2, 3)
         elif left:
@@ -168,10 +170,10 @@ SUITES = {
 }
 
 
-def run_suite(suite, label, tests, jobs):
+def run_suite(suite, label, tests, jobs, keep=lambda results: None):
     """Runs tests of a suite, in a VM of their own; returns an Outcome."""
     name, start_vm = suite
-    outcome = Outcome(label)
+    outcome = Outcome(label, keep)
     with lab.Lab() as k:
         try:
             machine = start_vm(k)
@@ -223,9 +225,8 @@ def run_stock(suite, tests, jobs):
     results = dict.fromkeys(known, 'ok')
     others = [n for n in tests if n not in known]
     if others:
-        outcome = run_suite(suite, 'stock', others, jobs)
-        results.update(outcome.results)
-        stock.add(outcome.results)
+        results.update(run_suite(suite, 'stock', others, jobs,
+                                 stock.add).results)
     print('\nstock: %s; of %d tests, %d had passed before (%s)' % (
         stock.name, len(tests), len(known), stock.path))
     return results
