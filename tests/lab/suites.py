@@ -278,6 +278,9 @@ def run(name, words):
     # There is one datapath in the kernel.
     jobs = int(os.environ.get('JOBS', '2')) if ours.enter else 1
     chosen = ours.select(words)
+    if not chosen:
+        print('FAILED: no test is named so')
+        return 0, 1, 0
     nic = run_suite(SUITES[name][0], 'NIC', chosen, jobs)
     stock = run_stock(SUITES[name][1],
                       [n for n in chosen if n in theirs.titles], jobs)
