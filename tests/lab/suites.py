@@ -218,18 +218,17 @@ class Stock:
 
 
 def run_stock(suite, tests, jobs):
-    """Returns the results of the tests, by number, and says which of them are
-    from memory."""
+    """Returns the Outcome of the tests, and says which are from memory."""
     stock = Stock(suite[0])
     known = stock.passed.intersection(tests)
-    results = dict.fromkeys(known, 'ok')
+    outcome = Outcome('stock', stock.add)
     others = [n for n in tests if n not in known]
     if others:
-        results.update(run_suite(suite, 'stock', others, jobs,
-                                 stock.add).results)
+        outcome = run_suite(suite, 'stock', others, jobs, stock.add)
+    outcome.results.update(dict.fromkeys(known, 'ok'))
     print('\nstock: %s; of %d tests, %d had passed before (%s)' % (
         stock.name, len(tests), len(known), stock.path))
-    return results
+    return outcome
 
 
 def show(titles, chosen, nic, stock):
@@ -237,7 +236,8 @@ def show(titles, chosen, nic, stock):
         'test', 'NIC', 'stock', 'carried', 'share'))
     for number in chosen:
         print('%4d %-8s %-8s %8s %8s  %s' % (
-            number, nic.results.get(number, '-'), stock.get(number, '-'),
+            number, nic.results.get(number, '-'),
+            stock.results.get(number, '-'),
             *nic.shares.get(number, ('-', '-')), titles[number]))
     print('\n' + nic.summary)
 
@@ -253,20 +253,21 @@ def judge(titles, chosen, nic, stock):
         test = '%d: %s' % (number, title)
         if result in ('ok', 'expected failure'):
             passed += 1
-        elif result == 'skipped' and stock.get(number) != 'ok':
+        elif result == 'skipped' and stock.results.get(number) != 'ok':
             skipped += 1
         elif not result and title in excluded:
             print('excluded: %s: %s' % (test, excluded[title]))
             skipped += 1
-        elif result and stock.get(number) == 'FAILED':
+        elif result and stock.results.get(number) == 'FAILED':
             print('fails with stock too, counted as skipped: ' + test)
             skipped += 1
         else:
             print('FAILED: %s: %s' % (test, result or 'no result'))
             failed += 1
-    if nic.problem:
-        print('FAILED: ' + nic.problem)
-        failed += 1
+    for outcome in nic, stock:
+        if outcome.problem:
+            print('FAILED: %s: %s' % (outcome.label, outcome.problem))
+            failed += 1
     return passed, failed, skipped
 
 
