@@ -9,6 +9,7 @@ installed here, for which the modules are built.
 
 import glob
 import os
+import re
 import shutil
 import subprocess
 
@@ -68,7 +69,8 @@ class Missing(Exception):
 
 def version():
     """The kernel release whose headers are installed, the newest."""
-    found = sorted(glob.glob(HEADERS % '*-amd64'))
+    found = sorted(glob.glob(HEADERS % '*-amd64'),
+                   key=lambda path: list(map(int, re.findall(r'\d+', path))))
     if not found:
         raise Missing('no linux-headers-amd64')
     return os.path.basename(found[-1])[len('linux-headers-'):]
