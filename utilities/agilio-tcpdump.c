@@ -42,6 +42,8 @@ struct options {
 struct sink {
     struct bpf_program program;
     FILE *file;                 /* NULL: print. */
+    unsigned int snaplen;       /* Of what is shown, but not of what is
+                                 * filtered. */
     unsigned int n_taken;       /* That the filter lets through. */
     uint32_t n_lost;            /* Since the last of those. */
 };
@@ -228,11 +230,11 @@ take_frame(struct sink *sink, const struct agilio_frame *f, uint64_t clock_ofs)
     struct pcapng_packet p = {
         .time = agilio_from_le64(h->timestamp) + clock_ofs,
         .frame_len = MAX(n_bytes, agilio_from_le32(h->frame_len)),
-        .n_bytes = n_bytes,
+        .n_bytes = MIN(n_bytes, sink->snaplen),
         .bytes = f->bytes,
         .out = agilio_from_le32(h->direction) == AGILIO_CAPTURE_OUT,
     };
-    struct pcap_pkthdr hdr = { .caplen = p.n_bytes, .len = p.frame_len };
+    struct pcap_pkthdr hdr = { .caplen = n_bytes, .len = p.frame_len };
 
     sink->n_lost += agilio_from_le32(h->n_lost);
     if (!pcap_offline_filter(&sink->program, &hdr, f->bytes)) {
@@ -312,7 +314,7 @@ open_file(struct sink *sink, const struct options *o)
 int
 main(int argc, char *argv[])
 {
-    struct sink sink = { .n_taken = 0 };
+    struct sink sink = { .file = NULL };
     struct agilio_capture c;
     struct options o;
     uint64_t n_lost;
@@ -322,7 +324,9 @@ main(int argc, char *argv[])
     vlog_set_levels(NULL, VLF_ANY_DESTINATION, VLL_WARN);
     parse_options(argc, argv, &o);
     compile_filter(&sink, &o);
-    agilio_capture_begin(&c, o.socket, o.port, o.directions, o.snaplen);
+    sink.snaplen = o.snaplen;
+    agilio_capture_begin(&c, o.socket, o.port, o.directions,
+                         o.filter ? AGILIO_MAX_FRAME : o.snaplen);
     open_file(&sink, &o);
     signal(SIGINT, stop);
     signal(SIGTERM, stop);
