@@ -13,8 +13,9 @@ _agilio() {
     agilio-exporter) words='--listen= --target= --help' ;;
     agilio-tcpdump)
         words='--count= --direction= --snaplen= --write= --socket= --help'
+        # Nothing in a name that compgen, which expands its words, would run.
         words="$words $(ovs-appctl --timeout=1 -t agilio-nicd nic/show \
-            2>/dev/null | sed -n 's/^  port \(.*\): id.*/\1/p')" ;;
+            2>/dev/null | sed -n 's/^  port \([[:alnum:]._-]*\): id.*/\1/p')" ;;
     esac
     COMPREPLY=($(compgen -W "$words" -- "$word"))
     [[ ${COMPREPLY[0]-} != *= ]] || compopt -o nospace
