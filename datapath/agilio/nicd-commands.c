@@ -3,20 +3,25 @@
  * nicd-commands.c - `ovs-appctl -t agilio-nicd nic/...'.
  *
  * Commands run in the control thread.  What they want to know of the workers
- * they have them tell by calls (agl_team_call()).
+ * they have them tell by calls.  Who looks at a NIC whose worker hangs is to
+ * see that; so nicd_get_fill() waits for no worker longer than FILL_MS.
  */
 
 #include <config.h>
 
 #include "nicd.h"
 
+#include <sched.h>
 #include <stdlib.h>
 
 #include "agilio-format.h"
 #include "agilio-table.h"
 #include "openvswitch/dynamic-string.h"
+#include "timeval.h"
 #include "unixctl.h"
 #include "util.h"
+
+#define FILL_MS 200             /* Until a worker is said to be silent. */
 
 static void
 apply_fill(struct agl_worker *w, void *fill_)
@@ -25,16 +30,48 @@ apply_fill(struct agl_worker *w, void *fill_)
 
     fill->n_flows = agl_flow_table_n_flows(w->table);
     fill->n_masks = agl_flow_table_n_masks(w->table);
-    fill->tracker_capacity += agl_tracker_capacity(w->tracker);
-    fill->n_packets += w->pool.n;
-    fill->n_free += w->pool.n_free;
+    fill->tracker_capacity = agl_tracker_capacity(w->tracker);
+    fill->n_packets = w->pool.n;
+    fill->n_free = w->pool.n_free;
+}
+
+/* Has 'w' tell by 'deadline' what it has; false if it does not. */
+static bool
+ask_fill(struct agl_worker *w, struct nicd_fill_call *call, long long deadline)
+{
+    if (agl_worker_has_done(w, call->number)) {
+        call->number = agl_worker_post(w, apply_fill, &call->answer);
+    }
+    if (!call->number) {
+        return false;           /* It has more to do than fits in. */
+    }
+    while (!agl_worker_has_done(w, call->number)) {
+        if (time_msec() >= deadline) {
+            return false;
+        }
+        sched_yield();
+    }
+    call->last = call->answer;
+    return true;
 }
 
 void
 nicd_get_fill(struct agl_nicd *nicd, struct nicd_fill *fill)
 {
+    const struct agl_team *team = &nicd->nic->team;
+    long long deadline = time_msec() + FILL_MS;
+
     *fill = (struct nicd_fill) { .n_flows = 0 };
-    agl_team_call(&nicd->nic->team, apply_fill, fill);
+    for (uint32_t i = 0; i < team->n; i++) {
+        struct nicd_fill_call *call = &nicd->fill_calls[i];
+
+        fill->n_silent += !ask_fill(team->workers[i], call, deadline);
+        fill->n_flows = MAX(fill->n_flows, call->last.n_flows);
+        fill->n_masks = MAX(fill->n_masks, call->last.n_masks);
+        fill->tracker_capacity += call->last.tracker_capacity;
+        fill->n_packets += call->last.n_packets;
+        fill->n_free += call->last.n_free;
+    }
 }
 
 #define FOR_EACH_PORT(PORT, NIC) \
@@ -71,6 +108,11 @@ format_show(struct ds *ds, const struct agl_nicd *nicd,
                   fill->tracker_capacity);
     ds_put_format(ds, "  packet buffers: %"PRIu32" free of %"PRIu32"\n",
                   fill->n_free, fill->n_packets);
+    if (fill->n_silent) {
+        ds_put_format(ds, "  workers that do not answer: %"PRIu32" of %"PRIu32
+                      ", whose figures are from before\n",
+                      fill->n_silent, nic->team.n);
+    }
     FOR_EACH_PORT (port, nic) {
         ds_put_format(ds, "  port %s: id %#"PRIx32", %s, admin %s, link %s, "
                       "mtu %"PRIu32"\n",

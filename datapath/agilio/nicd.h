@@ -13,6 +13,22 @@ struct unixctl_server;
 
 struct nicd_settings;
 
+/* What the workers have. */
+struct nicd_fill {
+    uint32_t n_flows, n_masks;  /* The same in each. */
+    uint32_t tracker_capacity;  /* Of all together. */
+    uint32_t n_packets, n_free; /* Packet buffers, likewise. */
+    uint32_t n_silent;          /* Workers that do not answer: what they have
+                                 * is what they last told. */
+};
+
+/* What one worker is asked of that. */
+struct nicd_fill_call {
+    uint64_t number;            /* Of the last call that was posted. */
+    struct nicd_fill answer;    /* The worker's until it has made that. */
+    struct nicd_fill last;      /* The answer before. */
+};
+
 struct agl_nicd {
     const struct nicd_settings *settings;
     struct agl_nic *nic;
@@ -27,6 +43,7 @@ struct agl_nicd {
     uint64_t started;           /* CLOCK_MONOTONIC, ns. */
     uint32_t n_worker_clocks;   /* For the CPU time that each has had. */
     clockid_t worker_clocks[AGL_MAX_WORKERS];
+    struct nicd_fill_call fill_calls[AGL_MAX_WORKERS];
 };
 
 /* What the command line says. */
@@ -53,14 +70,7 @@ char *nicd_port_add(struct agl_nicd *, const char *name, const char *device);
 /* Removes it.  False if there is no such port. */
 bool nicd_port_del(struct agl_nicd *, const char *name);
 
-/* What the workers have. */
-struct nicd_fill {
-    uint32_t n_flows, n_masks;  /* The same in each. */
-    uint32_t tracker_capacity;  /* Of all together. */
-    uint32_t n_packets, n_free; /* Packet buffers, likewise. */
-};
-
-/* Asks the workers, and waits for them. */
+/* Asks the workers, and waits for them, but not for one that hangs. */
 void nicd_get_fill(struct agl_nicd *, struct nicd_fill *);
 
 /* nicd-capture.c: the frames of ports, for agilio-tcpdump.  'socket' is that
