@@ -562,6 +562,7 @@ test_longest_path(void)
     char name[sizeof sun.sun_path];
     struct agl_function *f;
     struct nic_client c;
+    struct stat st;
     char *error;
 
     memset(name, 'x', sizeof name);
@@ -569,6 +570,7 @@ test_longest_path(void)
     name[strlen(dir)] = '/';
     name[sizeof name - 1] = '\0';
     CHECK(agl_function_create(name, &vf, &f, &error) == 0);
+    CHECK(!stat(name, &st) && (st.st_mode & 07777) == 0660);
     nic_client_init(&c, pump, f);
     CHECK(!nic_client_connect(&c, name));
     nic_client_close(&c);

@@ -120,8 +120,9 @@ struct agl_function {
     uint64_t n_refused;         /* Connections turned away. */
 };
 
-/* Creates the function: region, doorbells, socket at 'path' (mode 0600, an
- * old socket file there is replaced; a live server there is an error).
+/* Creates the function: region, doorbells, socket at 'path' (mode 0600, and
+ * 0660 for a VF, whose guest another user of our group may run; an old socket
+ * file there is replaced; a live server there is an error).
  * Returns 0 and '*function', or a positive errno with '*error' a malloc'd
  * sentence (NULL if there was no memory for that). */
 int agl_function_create(const char *path, const struct agl_geometry *,

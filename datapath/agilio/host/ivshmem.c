@@ -189,6 +189,11 @@ open_socket(struct agl_function *f, const char *path, char **error)
     if (err) {
         return err;
     }
+    if (f->region.geometry.type == AGILIO_FUNCTION_VF && chmod(path, 0660)) {
+        err = fail(error, errno, path, "cannot let guests in");
+        unlink(path);
+        return err;
+    }
     f->path = strdup(path);
     if (!f->path) {
         unlink(path);
