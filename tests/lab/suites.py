@@ -15,6 +15,7 @@ import importlib.util
 import json
 import os
 import re
+import shlex
 import subprocess
 import time
 
@@ -53,6 +54,7 @@ done
 '''
 # Of check-agilio's table: test, result, carried, five more, share, title.
 ROW = re.compile(r' *(\d+) \S+ +(\d+)(?: +\d+){5} +([0-9.]+ %|-)  ')
+SHARE = re.compile(r'FAILED: .*the NIC (carried|was unable)')
 LEFT = re.compile(r'FAILED: .* \(see (/\S+)\)$')
 
 
@@ -77,7 +79,7 @@ class Outcome:
         self.results, self.shares = {}, {}      # By the test's number.
         self.left = []          # Where failed tests have worked.
         self.summary = ''
-        self.problem = None     # Why it did not come to an end.
+        self.problem = None     # What is wrong with all of it.
 
     def note(self, line):
         result = check_agilio.RESULT.match(line)
@@ -92,6 +94,8 @@ class Outcome:
             self.left.append(left.group(1))
         elif line.startswith('carried '):
             self.summary = line
+        elif SHARE.match(line):
+            self.problem = line[len('FAILED: '):]
 
 
 def follow(machine, console):
@@ -171,7 +175,8 @@ SUITES = {
 
 
 def run_suite(suite, label, tests, jobs, keep=lambda results: None):
-    """Runs tests of a suite, in a VM of their own; returns an Outcome."""
+    """Runs tests of a suite, named as for check-agilio, in a VM of their own;
+    returns an Outcome."""
     name, start_vm = suite
     outcome = Outcome(label, keep)
     with lab.Lab() as k:
@@ -181,7 +186,8 @@ def run_suite(suite, label, tests, jobs, keep=lambda results: None):
                 console.seek(0, os.SEEK_END)
                 machine.run(RUN % {
                     'top': lab.TOP, 'suite': name,
-                    'jobs': jobs, 'tests': ' '.join(map(str, tests)),
+                    'jobs': jobs,
+                    'tests': ' '.join(shlex.quote(str(t)) for t in tests),
                     'end': END})
                 for line in follow(machine, console):
                     outcome.note(line)
@@ -282,7 +288,9 @@ def run(name, words):
     if not chosen:
         print('FAILED: no test is named so')
         return 0, 1, 0
-    nic = run_suite(SUITES[name][0], 'NIC', chosen, jobs)
+    nic = run_suite(SUITES[name][0], 'NIC', words, jobs)
+    if not nic.summary:
+        nic.problem = nic.problem or 'check-agilio came to no end'
     stock = run_stock(SUITES[name][1],
                       [n for n in chosen if n in theirs.titles], jobs)
     show(ours.titles, chosen, nic, stock)
