@@ -390,6 +390,7 @@ check_PROGRAMS = \
 	tests/agilio/test-ports \
 	tests/agilio/test-program-vs-ovs \
 	tests/agilio/test-program \
+	tests/agilio/test-queues \
 	tests/agilio/test-ring \
 	tests/agilio/test-rx \
 	tests/agilio/test-shadow \
@@ -519,6 +520,10 @@ tests_agilio_test_program_vs_ovs_LDADD = $(agilio_test_ldadd)
 tests_agilio_test_program_SOURCES = tests/agilio/test-program.c
 tests_agilio_test_program_CPPFLAGS = $(agilio_test_cppflags)
 tests_agilio_test_program_LDADD = $(agilio_test_ldadd)
+
+tests_agilio_test_queues_SOURCES = tests/agilio/test-queues.c
+tests_agilio_test_queues_CPPFLAGS = $(agilio_test_cppflags)
+tests_agilio_test_queues_LDADD = $(agilio_test_ldadd)
 
 tests_agilio_test_ring_SOURCES = tests/agilio/test-ring.c
 tests_agilio_test_ring_CPPFLAGS = $(agilio_test_cppflags)

@@ -123,6 +123,12 @@ agl_capture_except(struct agl_capture *c, enum agilio_counter counter)
 }
 
 void
+agl_capture_elsewhere(struct agl_capture *c, enum agilio_counter counter)
+{
+    c->before[counter]--;
+}
+
+void
 agl_capture_send(struct agl_capture *c, struct agl_pkt *const pkts[],
                  uint32_t n, uint64_t now)
 {

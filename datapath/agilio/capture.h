@@ -51,6 +51,9 @@ void agl_capture_end(struct agl_capture *, const agilio_le64 counters[]);
 /* Some other packet than the one that was begun was counted meanwhile. */
 void agl_capture_except(struct agl_capture *, enum agilio_counter);
 
+/* Who counts the packet that was begun is another worker. */
+void agl_capture_elsewhere(struct agl_capture *, enum agilio_counter);
+
 /* Around the sending of 'n' packets, of which the device was done with the
  * first 'n_done'; 'pkts' as struct agl_dev_class has them afterwards. */
 void agl_capture_send(struct agl_capture *, struct agl_pkt *const pkts[],

@@ -22,15 +22,77 @@ add_meta(struct preamble *p, const void *meta, uint32_t n)
     p->len += n;
 }
 
-/* Writes 'pkt' to the ring of the port that it came by, and counts 'fate' or
- * why it could not.  Takes 'pkt' over. */
+/* Writes 'pkt', behind 'p' unless that is NULL, to the ring of 'port', which
+ * is ours, and counts 'fate' or why it could not.  Takes 'pkt' over. */
+static void
+write_record(struct agl_worker *w, struct agl_port *port,
+             const struct preamble *p, struct agl_pkt *pkt,
+             enum agilio_counter fate)
+{
+    struct agilio_ring_end *ring = &port->qp->to_host;
+    uint32_t p_len = p ? p->len : 0;
+    uint32_t n = agilio_ring_granules(p_len + pkt->len);
+
+    if (!w->host_attached) {
+        agl_worker_drop(w, pkt, AGILIO_COUNTER_DROP_NO_HOST);
+    } else if (n > ring->n) {
+        agl_worker_drop(w, pkt, AGILIO_COUNTER_DROP_HOST_TOO_BIG);
+    } else if (agilio_ring_free(ring) < n) {
+        agl_worker_drop(w, pkt, AGILIO_COUNTER_DROP_HOST_FULL);
+    } else {
+        if (p) {
+            agilio_ring_write(ring, 0, p->bytes, p_len);
+        }
+        agilio_ring_write(ring, p_len, pkt->data, pkt->len);
+        w->kick_host |= agilio_ring_produce(ring, n);
+        agl_worker_count(w, fate);
+        agl_pkt_free(&w->pool, pkt);
+    }
+}
+
+/* Hands a record over to the owner of 'port', which writes and counts it; a
+ * copy of our pool, since what 'p' tells may not be there any more when that
+ * happens.  Takes 'pkt' over. */
+static void
+pass_on(struct agl_worker *w, const struct agl_port *port,
+        const struct preamble *p, struct agl_pkt *pkt,
+        enum agilio_counter fate)
+{
+    struct agl_pkt *record = agl_tx_spare(w, 1) ? agl_pkt_new(&w->pool) : NULL;
+
+    AGILIO_ASSERT(sizeof record->room >= AGILIO_MAX_RECORD);
+    if (!record) {
+        agl_worker_drop(w, pkt, AGILIO_COUNTER_DROP_NO_BUFFER);
+        return;
+    }
+    record->data = record->room;
+    record->len = p->len + pkt->len;
+    memcpy(record->data, p->bytes, p->len);
+    memcpy(record->data + p->len, pkt->data, pkt->len);
+    if (!agl_tx_hand_over(w, port, record, fate)) {
+        agl_pkt_free(&w->pool, record);
+        agl_worker_drop(w, pkt, AGILIO_COUNTER_DROP_WORKER_FULL);
+        return;
+    }
+    agl_pkt_free(&w->pool, pkt);
+    if (w->watched) {
+        agl_capture_elsewhere(w->watched, fate);
+    }
+}
+
+void
+agl_host_queue_record(struct agl_worker *w, uint32_t port_id,
+                      struct agl_pkt *record, enum agilio_counter fate)
+{
+    write_record(w, &w->ports[agilio_port_slot(port_id)], NULL, record, fate);
+}
+
+/* Gives 'pkt' to the host by the port that it came by, and takes it over. */
 static void
 give(struct agl_worker *w, struct preamble *p, struct agl_pkt *pkt,
      enum agilio_counter fate)
 {
     struct agl_port *port = &w->ports[agilio_port_slot(pkt->rx_port)];
-    struct agilio_ring_end *ring = &port->qp->to_host;
-    uint32_t n = agilio_ring_granules(p->len + pkt->len);
 
     p->desc.len = agilio_to_le32(p->len + pkt->len);
     p->desc.meta_len = agilio_to_le16(p->len - sizeof p->desc);
@@ -38,18 +100,12 @@ give(struct agl_worker *w, struct preamble *p, struct agl_pkt *pkt,
     p->desc.timestamp = agilio_to_le64(w->now);
     p->desc.hash = agilio_to_le32(pkt->has_hash ? pkt->flow_hash : 0);
 
-    if (!w->host_attached) {
-        agl_worker_drop(w, pkt, AGILIO_COUNTER_DROP_NO_HOST);
-    } else if (pkt->len > AGILIO_MAX_FRAME || n > ring->n) {
+    if (pkt->len > AGILIO_MAX_FRAME) {
         agl_worker_drop(w, pkt, AGILIO_COUNTER_DROP_HOST_TOO_BIG);
-    } else if (agilio_ring_free(ring) < n) {
-        agl_worker_drop(w, pkt, AGILIO_COUNTER_DROP_HOST_FULL);
+    } else if (port->qp) {
+        write_record(w, port, p, pkt, fate);
     } else {
-        agilio_ring_write(ring, 0, p->bytes, p->len);
-        agilio_ring_write(ring, p->len, pkt->data, pkt->len);
-        w->kick_host |= agilio_ring_produce(ring, n);
-        agl_worker_count(w, fate);
-        agl_pkt_free(&w->pool, pkt);
+        pass_on(w, port, p, pkt, fate);
     }
 }
 

@@ -84,13 +84,11 @@ publish(struct agl_nic *nic, uint32_t slot)
 /* What each worker is to know of a port. */
 struct port_change {
     uint32_t slot;
-    uint32_t n_ports;           /* Of a row of 'port.stats'. */
-    struct agl_port port;       /* As worker 0 has it if it is the owner. */
+    struct agl_port port;
 };
 
-/* Worker: takes the port over as it is now; only its owner has the device.
- * Packets that wait for it go out first; a new port's counters start from
- * 0. */
+/* Worker: takes the port over as it is now.  What waits for it goes first; a
+ * new port's counters start from 0. */
 static void
 apply_port(struct agl_worker *w, void *change_)
 {
@@ -98,11 +96,9 @@ apply_port(struct agl_worker *w, void *change_)
     struct agl_port *port = &w->ports[change->slot];
     bool is_new = port->id != change->port.id;
 
-    agl_tx_flush(w);
+    agl_tx_take_over(w);
     if (is_new) {
         *port = change->port;
-        port->dev = w->index == port->owner ? port->dev : NULL;
-        port->stats += w->index * change->n_ports;
         memset(port->stats, 0, sizeof *port->stats);
     } else {
         port->flags = change->port.flags;
@@ -113,25 +109,43 @@ apply_port(struct agl_worker *w, void *change_)
     }
 }
 
+/* Queue 'i' of a device, NULL if it has not so many. */
+static struct agl_dev *
+queue_of(struct agl_dev *dev, uint32_t i)
+{
+    return !dev || !i ? dev
+           : dev->class->queue ? dev->class->queue(dev, i) : NULL;
+}
+
+/* The owner has the first queue, those after it the next ones.  It is told
+ * first of a port that comes, and last of one that goes: then it has taken
+ * over what the others have for the host. */
 static void
 change_port(struct agl_nic *nic, uint32_t slot)
 {
     const struct agl_nic_port *port = &nic->ports[slot];
+    uint32_t owner = agl_port_owner(&nic->region->geometry, slot);
+    uint32_t first = port->dev ? 0 : 1;
     struct port_change change = {
         .slot = slot,
-        .n_ports = nic->region->geometry.n_ports,
         .port = {
             .id = port->id,
             .flags = port_flags(port),
             .mtu = port->status.mtu,
-            .owner = agl_port_owner(&nic->region->geometry, slot),
-            .dev = port->dev,
-            .qp = &nic->region->qps[slot],
-            .stats = &nic->region->port_stats[slot],
+            .owner = owner,
         },
     };
 
-    agl_team_call(&nic->team, apply_port, &change);
+    for (uint32_t i = first; i < first + nic->team.n; i++) {
+        uint32_t queue = i % nic->team.n;
+        uint32_t index = (owner + queue) % nic->team.n;
+
+        change.port.dev = queue_of(port->dev, queue);
+        change.port.qp = port->dev && !queue ? &nic->region->qps[slot] : NULL;
+        change.port.stats = &nic->region->port_stats[
+            index * nic->region->geometry.n_ports + slot];
+        agl_worker_call(nic->team.workers[index], apply_port, &change);
+    }
     publish(nic, slot);
 }
 

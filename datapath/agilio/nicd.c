@@ -302,7 +302,8 @@ nicd_port_add(struct agl_nicd *nicd, const char *name, const char *device)
     if (!class) {
         return xasprintf("%s: no such type of port", device);
     }
-    if (class->open(name, arg ? arg + 1 : "", &dev, &sentence)) {
+    if (class->open(name, arg ? arg + 1 : "", nicd->nic->team.n, &dev,
+                    &sentence)) {
         return sentence;
     }
     error = agl_nic_port_add(nicd->nic, name, dev, &id);

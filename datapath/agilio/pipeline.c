@@ -79,6 +79,7 @@ mask_lookup(struct agl_worker *w, struct agl_traversal *t,
 {
     struct agl_flow *flow = agl_flow_table_lookup(w->table, key);
 
+    w->n_mask_lookups++;
     if (flow) {
         t->path.flows[t->path.n++] = flow;
         t->at = t->path.n;

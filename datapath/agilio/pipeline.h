@@ -2,13 +2,14 @@
 /*
  * pipeline.h - the worker: everything that one packet-carrying thread owns.
  *
- * A worker polls its ports, keeps its own tracker and flow table, and writes
- * its own rows of counters.  Nothing in it is shared but the region, the
- * meters, and the queue of calls, through which the control thread has things
- * done at a burst boundary (worker.c).  A port has one owner; what another
- * worker sends there goes to it through a handover, one for each pair of
- * workers.  pipeline.c is the life of a packet; tx.c and host-queue.c are its
- * ways out.
+ * A worker polls its queues of the ports, keeps its own tracker and flow
+ * table, and writes its own rows of counters.  Nothing in it is shared but the
+ * region, the meters, and the queue of calls, through which the control thread
+ * has things done at a burst boundary (worker.c).  A port has one owner, whose
+ * are the rings between it and the host.  What another worker has for these,
+ * or sends by a device that it has no queue of, goes to the owner through a
+ * handover, one for each pair of workers.  pipeline.c is the life of a packet;
+ * tx.c and host-queue.c are its ways out.
  */
 
 #ifndef AGL_PIPELINE_H
@@ -43,9 +44,9 @@ struct agl_port {
     uint32_t id;                /* AGILIO_PORT_NONE: the slot is empty. */
     uint32_t flags;             /* AGILIO_PORT_*. */
     uint32_t mtu;
-    uint32_t owner;             /* Index of the worker that has the port. */
-    struct agl_dev *dev;        /* NULL but for the owner. */
-    struct agl_qp *qp;          /* The owner's. */
+    uint32_t owner;             /* Index of the worker that has the rings. */
+    struct agl_dev *dev;        /* Our queue of its device, NULL if none. */
+    struct agl_qp *qp;          /* NULL but for the owner. */
     struct agilio_port_stats *stats;    /* In the region, this worker's. */
     uint64_t driver_rx_errors;  /* Of 'dev', already counted in 'stats'. */
     struct agl_capture *capture;        /* NULL: nobody watches. */
@@ -88,6 +89,7 @@ struct agl_worker {
     uint64_t now;               /* NIC clock at the start of the burst. */
     uint64_t ranked;            /* When the masks were last ranked. */
     bool crowded;               /* Known flows filled a burst lately. */
+    uint64_t n_mask_lookups;    /* What the tracker did not know. */
     bool host_attached;
     bool host_broken;           /* A packet ring is; control thread reads. */
     bool kick_host;             /* The host is to be woken after the burst. */

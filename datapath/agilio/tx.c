@@ -8,9 +8,12 @@
 
 #include "tx.h"
 
+#include "host-queue.h"
+
 bool
 agl_tx_spare(struct agl_worker *w, uint32_t n)
 {
+    n += w->pool.n_reserved;
     if (AGILIO_UNLIKELY(w->pool.n_free < n)) {
         agl_tx_flush(w);
     }
@@ -76,17 +79,13 @@ agl_tx_flush_port(struct agl_worker *w, struct agl_port *port)
     port->n_tx = 0;
 }
 
-/* To the worker that has the port, and looks at it as we would. */
-static void
-hand_over(struct agl_worker *w, const struct agl_port *port,
-          struct agl_pkt *pkt)
+bool
+agl_tx_hand_over(struct agl_worker *w, const struct agl_port *port,
+                 struct agl_pkt *pkt, uint32_t fate)
 {
-    struct agl_handover *h = w->team->handovers[w->index][port->owner];
-
-    if (!agl_handover_put(h, &w->pool, pkt, port->id)) {
-        agl_stat_add(&port->stats->tx_dropped, 1);
-        agl_worker_drop(w, pkt, AGILIO_COUNTER_DROP_WORKER_FULL);
-    }
+    return agl_handover_put(
+        w->team->handovers[w->index][port->owner], &w->pool,
+        (struct agl_handover_slot) { pkt, port->id, fate });
 }
 
 void
@@ -96,7 +95,11 @@ agl_tx_divert(struct agl_worker *w, struct agl_port *port, uint32_t port_id,
     if (port_id == AGILIO_PORT_NONE || port->id != port_id) {
         agl_worker_drop(w, pkt, AGILIO_COUNTER_DROP_TX_GONE);
     } else if (!port->dev) {
-        hand_over(w, port, pkt);
+        /* The owner looks at it as we would. */
+        if (!agl_tx_hand_over(w, port, pkt, AGL_HANDOVER_OUTPUT)) {
+            agl_stat_add(&port->stats->tx_dropped, 1);
+            agl_worker_drop(w, pkt, AGILIO_COUNTER_DROP_WORKER_FULL);
+        }
     } else if ((port->flags & AGL_TX_UP) != AGL_TX_UP) {
         agl_stat_add(&port->stats->tx_dropped, 1);
         agl_worker_drop(w, pkt, AGILIO_COUNTER_DROP_TX_DOWN);
@@ -116,17 +119,39 @@ agl_tx_run_output(struct agl_run *run, uint32_t port_id, struct agl_pkt *pkt)
     agl_tx_output(agl_worker_of(run), port_id, pkt);
 }
 
-uint32_t
-agl_tx_take_over(struct agl_worker *w, uint32_t giver)
+/* Does what 'giver' has handed over; returns how many packets that were. */
+static uint32_t
+take_over(struct agl_worker *w, uint32_t giver)
 {
     struct agl_handover *h = w->team->handovers[giver][w->index];
     uint32_t n = agl_handover_ready(h);
 
     for (uint32_t i = 0; i < n; i++) {
-        uint32_t port_id;
-        struct agl_pkt *pkt = agl_handover_get(h, i, &port_id);
+        const struct agl_handover_slot *slot = agl_handover_get(h, i);
 
-        agl_tx_output(w, port_id, pkt);
+        if (slot->fate == AGL_HANDOVER_OUTPUT) {
+            agl_tx_output(w, slot->port_id, slot->pkt);
+        } else {
+            agl_host_queue_record(w, slot->port_id, slot->pkt, slot->fate);
+        }
+    }
+    return n;
+}
+
+uint32_t
+agl_tx_take_over(struct agl_worker *w)
+{
+    uint32_t n_taken[AGL_MAX_WORKERS], n = 0, i;
+
+    for (i = 0; i < w->team->n; i++) {
+        n_taken[i] = i != w->index ? take_over(w, i) : 0;
+        n += n_taken[i];
+    }
+    agl_tx_flush(w);
+    for (i = 0; i < w->team->n; i++) {
+        if (n_taken[i]) {       /* They wait for nothing any more. */
+            agl_handover_done(w->team->handovers[i][w->index], n_taken[i]);
+        }
     }
     return n;
 }

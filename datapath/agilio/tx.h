@@ -3,9 +3,9 @@
  * tx.h - what goes out of ports.
  *
  * A packet waits in its port until there are AGL_BURST or the round ends, and
- * is sent with the others; one for a port that another worker has is handed
- * over to that one.  What does not go out is dropped and counted, in the port
- * and under one counter.  Worker thread only.
+ * is sent with the others, by our queue of the port's device; if we have none,
+ * it is handed over to the port's owner.  What does not go out is dropped and
+ * counted, in the port and under one counter.  Worker thread only.
  */
 
 #ifndef AGL_TX_H
@@ -20,14 +20,18 @@
 void agl_tx_flush_port(struct agl_worker *, struct agl_port *port);
 /* Sends what waits in any, publishes handovers, wakes who is to be woken. */
 void agl_tx_flush(struct agl_worker *);
-/* True if the pool has 'n' buffers.  Packets that wait must not be why it has
- * not: they are sent then. */
+/* Does what others have handed over, and flushes; returns how many packets
+ * that were. */
+uint32_t agl_tx_take_over(struct agl_worker *);
+/* True if the pool has 'n' buffers that are not reserved.  Packets that wait
+ * must not be why it has not: they are sent then. */
 bool agl_tx_spare(struct agl_worker *, uint32_t n);
-/* Sends what worker 'giver' has handed over; the number of packets, of which
- * the caller says that they are done when all is flushed. */
-uint32_t agl_tx_take_over(struct agl_worker *, uint32_t giver);
-/* What becomes of a packet that we cannot send by 'port': it goes to who has
- * the device, or is dropped, and counted why. */
+/* Hands a packet over to the port's owner.  False if that one is behind: then
+ * the packet is the caller's, to be dropped. */
+bool agl_tx_hand_over(struct agl_worker *, const struct agl_port *,
+                      struct agl_pkt *, uint32_t fate);
+/* What becomes of a packet that we cannot send by 'port': it goes to who can,
+ * or is dropped, and counted why. */
 void agl_tx_divert(struct agl_worker *, struct agl_port *port,
                    uint32_t port_id, struct agl_pkt *);
 /* struct agl_run's way. */

@@ -271,14 +271,6 @@ read_clock(struct agl_worker *w)
     }
 }
 
-/* How many lookups the tracker could not serve. */
-static uint64_t
-count_misses(const struct agl_worker *w)
-{
-    return agilio_from_le64(w->counters[AGILIO_COUNTER_L2_HIT])
-           + agilio_from_le64(w->counters[AGILIO_COUNTER_FALLBACK_MISS]);
-}
-
 /* How much a port may bring.  One that brings what the tracker does not know,
  * each packet of which takes the time of many, gets little of a worker whose
  * hands are full with what it knows: nobody can flood more than his own port.
@@ -299,11 +291,11 @@ static uint32_t
 receive(struct agl_worker *w, struct agl_port *port, bool *crowded)
 {
     uint32_t max = allowance(w, port);
-    uint64_t misses = count_misses(w);
+    uint64_t n_looked = w->n_mask_lookups;
     uint32_t n = max ? agl_pipeline_receive(w, port, max) : 0;
 
     if (n) {
-        port->learns = count_misses(w) - misses > n / 2;
+        port->learns = w->n_mask_lookups - n_looked > n / 2;
         *crowded |= n == AGL_BURST && !port->learns;
     }
     return max ? n : 1;         /* Passed over: there may be more. */
@@ -312,10 +304,13 @@ receive(struct agl_worker *w, struct agl_port *port, bool *crowded)
 static uint32_t
 poll_port(struct agl_worker *w, struct agl_port *port, bool *crowded)
 {
-    uint32_t n = receive(w, port, crowded) + agl_host_queue_receive(w, port);
+    uint32_t n = receive(w, port, crowded);
 
-    if (port->qp->to_host.broken || port->qp->from_host.broken) {
-        agilio_store_relaxed(&w->host_broken, true);
+    if (port->qp) {
+        n += agl_host_queue_receive(w, port);
+        if (port->qp->to_host.broken || port->qp->from_host.broken) {
+            agilio_store_relaxed(&w->host_broken, true);
+        }
     }
     return n;
 }
@@ -323,9 +318,8 @@ poll_port(struct agl_worker *w, struct agl_port *port, bool *crowded)
 uint32_t
 agl_worker_round(struct agl_worker *w)
 {
-    uint32_t n_taken[AGL_MAX_WORKERS] = { 0 };
     bool crowded = false;
-    uint32_t i, n;
+    uint32_t i, n, n_taken;
 
     read_clock(w);
     n = make_calls(w);
@@ -334,22 +328,10 @@ agl_worker_round(struct agl_worker *w)
             n += poll_port(w, &w->ports[i], &crowded);
         }
     }
-    for (i = 0; i < w->team->n; i++) {
-        if (i != w->index) {
-            n_taken[i] = agl_tx_take_over(w, i);
-            n += n_taken[i];
-            crowded |= n_taken[i] >= AGL_BURST;
-        }
-    }
-    w->crowded = crowded;
-    agl_tx_flush(w);
-    for (i = 0; i < w->team->n; i++) {
-        if (n_taken[i]) {
-            agl_handover_done(w->team->handovers[i][w->index], n_taken[i]);
-        }
-    }
+    n_taken = agl_tx_take_over(w);
+    w->crowded = crowded || n_taken >= AGL_BURST;
     upkeep(w);
-    return n;
+    return n + n_taken;
 }
 
 /* ## ----- ##
@@ -376,7 +358,7 @@ agl_worker_sleep(struct agl_worker *w)
     agilio_fence();             /* Pairs with agl_worker_wake(). */
     may = agilio_load_acquire(&w->posted) == w->done;
     for (i = 0; i < w->n_ports; i++) {
-        if (w->ports[i].dev) {
+        if (w->ports[i].qp) {
             may &= agilio_ring_sleep(&w->ports[i].qp->from_host);
         }
     }
@@ -394,7 +376,7 @@ agl_worker_awake(struct agl_worker *w)
 
     agilio_store_relaxed(&w->asleep, false);
     for (i = 0; i < w->n_ports; i++) {
-        if (w->ports[i].dev) {
+        if (w->ports[i].qp) {
             agilio_ring_awake(&w->ports[i].qp->from_host);
         }
     }

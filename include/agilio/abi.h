@@ -910,7 +910,7 @@ AGILIO_ASSERT_SIZE(struct agilio_action_set_nd_ext, 16);
     COUNTER(DROP_TX_ERROR, DROP, "the output port's device refused it")      \
     COUNTER(DROP_NO_BUFFER, DROP, "no buffer for a copy, or for a segment")  \
     COUNTER(DROP_HOST_BAD, DROP, "malformed record from the host")           \
-    COUNTER(DROP_WORKER_FULL, DROP, "the output port's worker is behind")
+    COUNTER(DROP_WORKER_FULL, DROP, "the port's worker is behind")
 
 enum agilio_counter {
 #define AGILIO_COUNTER(ENUM, KIND, HELP) AGILIO_COUNTER_##ENUM,

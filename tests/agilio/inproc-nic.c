@@ -78,6 +78,17 @@ dev_tx(struct agl_dev *dev, struct agl_pkt *pkts[], uint32_t n)
     return i;
 }
 
+static struct agl_dev *
+dev_queue(struct agl_dev *dev, uint32_t i)
+{
+    struct inproc_dev *d = (struct inproc_dev *) dev;
+
+    while (d && i--) {
+        d = d->next;
+    }
+    return d ? &d->up : NULL;
+}
+
 static int
 dev_fd(const struct agl_dev *dev)
 {
@@ -100,6 +111,7 @@ dev_set_mtu(struct agl_dev *dev, uint32_t mtu)
 
 static const struct agl_dev_class dev_class = {
     .type = "inproc",
+    .queue = dev_queue,
     .rx = dev_rx,
     .tx = dev_tx,
     .fd = dev_fd,
@@ -202,18 +214,25 @@ port_name(char name[3], uint32_t dev)
 }
 
 static void
-add_port(struct inproc *n, uint32_t dev)
+init_dev(struct inproc_dev *d, struct inproc_dev *next)
 {
-    struct inproc_dev *d = &n->devs[dev];
-    char name[3];
-
     d->up = (struct agl_dev) { .class = &dev_class };
+    d->next = next;
     d->status = (struct agl_dev_status) { .link_up = true, .mtu = 1500 };
     d->room = INPROC_QUEUE;
     d->refuse = false;
     d->rx_next = d->n_rx = d->n_tx = 0;
+}
+
+void
+inproc_add_port(struct inproc *n, uint32_t dev)
+{
+    char name[3];
+
+    init_dev(&n->devs[dev], n->queues ? &n->second[dev] : NULL);
+    init_dev(&n->second[dev], NULL);
     port_name(name, dev);
-    must(!agl_nic_port_add(n->nic, name, &d->up, &n->ids[dev]),
+    must(!agl_nic_port_add(n->nic, name, &n->devs[dev].up, &n->ids[dev]),
          "a port cannot be added");
 }
 
@@ -242,7 +261,7 @@ inproc_start(struct inproc *n, const struct agl_geometry *geometry,
     must(!agl_nic_create(&n->nic, &n->ops, &n->region, n_packets, n_tracker),
          "the NIC cannot be made");
     for (uint32_t i = 0; i < n_devs; i++) {
-        add_port(n, i);
+        inproc_add_port(n, i);
     }
 }
 
@@ -289,7 +308,12 @@ inproc_settle(struct inproc *n)
 bool
 inproc_inject(struct inproc *n, uint32_t dev, const void *frame, uint32_t len)
 {
-    struct inproc_dev *d = &n->devs[dev];
+    return inproc_inject_queue(&n->devs[dev], frame, len);
+}
+
+bool
+inproc_inject_queue(struct inproc_dev *d, const void *frame, uint32_t len)
+{
     uint32_t i = (d->rx_next + d->n_rx) % INPROC_QUEUE;
 
     if (d->n_rx == INPROC_QUEUE || len > AGILIO_MAX_FRAME) {
@@ -305,8 +329,8 @@ void
 inproc_clear_tx(struct inproc *n)
 {
     for (uint32_t i = 0; i < n->n_devs; i++) {
-        n->devs[i].n_tx = 0;
-        n->devs[i].room = INPROC_QUEUE;
+        n->devs[i].n_tx = n->second[i].n_tx = 0;
+        n->devs[i].room = n->second[i].room = INPROC_QUEUE;
     }
 }
 

@@ -28,9 +28,10 @@
 #define INPROC_MAX_DEVS 8
 #define INPROC_QUEUE 64         /* Frames that a device holds each way. */
 
-/* A device.  A test may write all that it likes. */
+/* A device, or a further queue of one.  A test may write all that it likes. */
 struct inproc_dev {
     struct agl_dev up;
+    struct inproc_dev *next;    /* The device's next queue. */
     struct agl_dev_status status;
     uint32_t room;              /* Frames that tx still takes. */
     bool refuse;                /* It refuses frames for good. */
@@ -64,6 +65,8 @@ struct inproc {
     uint32_t n_devs;            /* Port "pI" is device I. */
     uint32_t ids[INPROC_MAX_DEVS];
     struct inproc_dev devs[INPROC_MAX_DEVS];
+    bool queues;                /* Set before the start: devices have two. */
+    struct inproc_dev second[INPROC_MAX_DEVS];
 
     /* The host. */
     uint32_t session;
@@ -84,13 +87,17 @@ void inproc_start(struct inproc *, const struct agl_geometry *,
 /* Ends if it has lost a packet's buffer. */
 void inproc_stop(struct inproc *);
 
+/* Adds the port of device 'dev' again, whose port is gone. */
+void inproc_add_port(struct inproc *, uint32_t dev);
+
 /* Has the NIC do whatever it can. */
 void inproc_settle(struct inproc *);
 
-/* A frame of up to AGILIO_MAX_FRAME bytes arrives at device 'dev'.  False if
- * INPROC_QUEUE of them wait already. */
+/* A frame of up to AGILIO_MAX_FRAME bytes arrives at device 'dev', or at that
+ * queue.  False if INPROC_QUEUE of them wait already. */
 bool inproc_inject(struct inproc *, uint32_t dev, const void *frame,
                    uint32_t len);
+bool inproc_inject_queue(struct inproc_dev *, const void *frame, uint32_t len);
 /* Forgets what the devices sent, and has them take as much again. */
 void inproc_clear_tx(struct inproc *);
 

@@ -13,6 +13,7 @@
 #define N_PKTS 64
 
 static struct agl_pool pool;
+static uint32_t n_workers = 1;     /* That devices are opened for. */
 
 static inline void
 make_pool(void)
@@ -28,7 +29,7 @@ open_dev(const struct agl_dev_class *class, const char *arg)
 {
     struct agl_dev *dev = NULL;
     char *error = NULL;
-    int err = class->open("p0", arg, &dev, &error);
+    int err = class->open("p0", arg, n_workers, &dev, &error);
 
     if (err) {
         printf("%s\n", error);
@@ -45,7 +46,7 @@ open_fails(const struct agl_dev_class *class, const char *arg, int err,
 {
     struct agl_dev *dev = NULL;
     char *error = NULL;
-    int got = class->open("p0", arg, &dev, &error);
+    int got = class->open("p0", arg, n_workers, &dev, &error);
     bool ok = got == err && error && strstr(error, text);
 
     if (!got) {

@@ -234,7 +234,7 @@ open_port(void)
     snprintf(path, sizeof path, "/tmp/fuzz-vf.XXXXXX");
     FUZZ_MUST(mkdtemp(path));
     strcat(path, "/s");
-    FUZZ_MUST(!agl_dev_vf.open("p0", path, &dev, &error));
+    FUZZ_MUST(!agl_dev_vf.open("p0", path, 1, &dev, &error));
     atexit(clean_up);
 }
 

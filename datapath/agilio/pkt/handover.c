@@ -32,8 +32,9 @@ agl_handover_reclaim(struct agl_handover *h, struct agl_pool *pool)
 
 bool
 agl_handover_put(struct agl_handover *h, struct agl_pool *pool,
-                 struct agl_pkt *pkt, uint32_t port_id)
+                 struct agl_handover_slot slot)
 {
+    struct agl_pkt *pkt = slot.pkt;
     uint32_t i = h->next % AGL_HANDOVER;
 
     if (h->next - h->reclaimed == AGL_HANDOVER) {
@@ -46,8 +47,7 @@ agl_handover_put(struct agl_handover *h, struct agl_pool *pool,
     if (h->lent[i]) {
         pkt->give_back = stay_lent;
     }
-    h->slots[i].pkt = pkt;
-    h->slots[i].port_id = port_id;
+    h->slots[i] = slot;
     h->next++;
     return true;
 }

@@ -17,6 +17,7 @@
 #include "agilio/abi.h"
 
 #define AGL_PKT_HEADROOM 640    /* A program's growth, and some VLAN tags. */
+#define AGL_PKT_TAILROOM 256    /* With it, a whole record for the host. */
 #define AGL_OFS_NONE UINT16_MAX /* The packet has no such header. */
 #define AGL_BURST 32            /* Packets that move together. */
 
@@ -63,7 +64,7 @@ struct agl_pkt {
 
     uint8_t tun_opts[AGILIO_MAX_TUNNEL_OPTS];   /* md.tunnel.opts_len. */
     uint8_t pad[16];
-    uint8_t room[AGL_PKT_HEADROOM + AGILIO_MAX_FRAME];
+    uint8_t room[AGL_PKT_HEADROOM + AGILIO_MAX_FRAME + AGL_PKT_TAILROOM];
 };
 
 struct agl_pool {

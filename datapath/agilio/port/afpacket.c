@@ -187,13 +187,14 @@ start(struct afpacket *d, char **error)
 }
 
 static int
-afpacket_open(const char *name, const char *arg, struct agl_dev **devp,
-              char **error)
+afpacket_open(const char *name, const char *arg, uint32_t n_workers,
+              struct agl_dev **devp, char **error)
 {
     struct afpacket *d = calloc(1, sizeof *d);
     int err;
 
     (void) name;
+    (void) n_workers;
     if (!d) {
         return agl_dev_fail(error, ENOMEM, "afpacket: out of memory");
     }

@@ -198,13 +198,14 @@ dpdk_close(struct agl_dev *dev)
 }
 
 static int
-dpdk_open(const char *name, const char *arg, struct agl_dev **devp,
-          char **error)
+dpdk_open(const char *name, const char *arg, uint32_t n_workers,
+          struct agl_dev **devp, char **error)
 {
     struct dpdk *d = calloc(1, sizeof *d);
     int err;
 
     (void) name;
+    (void) n_workers;
     if (!d) {
         return agl_dev_fail(error, ENOMEM, "dpdk: out of memory");
     }

@@ -14,10 +14,12 @@ agl_dpdk_set_args(const char *args)
 }
 
 static int
-no_open(const char *name, const char *arg, struct agl_dev **devp, char **error)
+no_open(const char *name, const char *arg, uint32_t n_workers,
+        struct agl_dev **devp, char **error)
 {
     (void) name;
     (void) arg;
+    (void) n_workers;
     (void) devp;
     return agl_dev_fail(error, ENOTSUP,
                         "dpdk: this NIC was built without DPDK");

@@ -240,14 +240,15 @@ start(struct pcap *d, const struct options *o, char **error)
 }
 
 static int
-pcap_open(const char *name, const char *arg, struct agl_dev **devp,
-          char **error)
+pcap_open(const char *name, const char *arg, uint32_t n_workers,
+          struct agl_dev **devp, char **error)
 {
     struct pcap *d = calloc(1, sizeof *d);
     char *args = strdup(arg);
     struct options o = { 0 };
     int err;
 
+    (void) n_workers;
     if (!d || !args) {
         free(d);
         free(args);

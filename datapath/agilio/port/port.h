@@ -3,9 +3,12 @@
  * port.h - what every port driver gives to the pipeline.
  *
  * A driver moves frames between a device and packets, in bursts, and never
- * blocks.  rx and tx are called by the worker that owns the port, all the rest
- * by the control thread: open and close while no worker has the port, status
- * and the setters also while one is in rx or tx of the same device.
+ * blocks.  A device may have several queues, each for another worker; the
+ * first is the device itself.  rx, tx and fd are called by the worker that has
+ * the queue, all the rest by the control thread: open and close while no
+ * worker has the port, status and the setters also while some are in rx or tx
+ * of the same device.  Who spreads what is received over the queues is to keep
+ * a flow's packets on one of them.
  * This header is part of the core; the drivers behind it use the system.
  *
  * Unfinished frames: the sender, a kernel, has left checksum or segmentation
@@ -20,11 +23,13 @@
 
 #include "pkt/pkt.h"
 
-/* A driver's device; drivers put this first in their own struct. */
+/* A driver's device, or a queue of it; drivers put this first in their own
+ * struct. */
 struct agl_dev {
     const struct agl_dev_class *class;
     /* Received frames that the driver itself had to drop: too long, GSO that
-     * it cannot cut, lost by the device.  Written by the worker. */
+     * it cannot cut, lost by the device (which counts as the first queue's).
+     * Written by the worker. */
     uint64_t rx_errors;
 };
 
@@ -39,11 +44,16 @@ struct agl_dev_class {
     const char *type;           /* "afpacket", "tap", ... */
     const char *usage;          /* Of the argument, for --help. */
 
-    /* Opens a device; 'arg' is what followed "TYPE:" (may be "").  Returns 0
-     * and '*dev', or a positive errno and '*error', a malloc'd sentence. */
-    int (*open)(const char *name, const char *arg, struct agl_dev **dev,
-                char **error);
+    /* Opens a device; 'arg' is what followed "TYPE:" (may be "").  There are
+     * 'n_workers' to have a queue each.  Returns 0 and '*dev', or a positive
+     * errno and '*error', a malloc'd sentence. */
+    int (*open)(const char *name, const char *arg, uint32_t n_workers,
+                struct agl_dev **dev, char **error);
     void (*close)(struct agl_dev *);
+
+    /* Queue 'i' of the device, 1 or more, which goes with it; NULL if it has
+     * not so many.  NULL for a class that knows of one only. */
+    struct agl_dev *(*queue)(struct agl_dev *, uint32_t i);
 
     /* Fills 'pkts' with up to 'max' received frames from 'pool'. */
     uint32_t (*rx)(struct agl_dev *, struct agl_pool *pool,

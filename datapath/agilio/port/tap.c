@@ -96,13 +96,14 @@ start(struct tap *d, char **error)
 }
 
 static int
-tap_open(const char *name, const char *arg, struct agl_dev **devp,
-         char **error)
+tap_open(const char *name, const char *arg, uint32_t n_workers,
+         struct agl_dev **devp, char **error)
 {
     struct tap *d = calloc(1, sizeof *d);
     int err;
 
     (void) name;
+    (void) n_workers;
     if (!d) {
         return agl_dev_fail(error, ENOMEM, "tap: out of memory");
     }

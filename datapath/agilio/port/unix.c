@@ -138,13 +138,14 @@ init_messages(struct unix_dev *d)
 }
 
 static int
-unix_open(const char *name, const char *arg, struct agl_dev **devp,
-          char **error)
+unix_open(const char *name, const char *arg, uint32_t n_workers,
+          struct agl_dev **devp, char **error)
 {
     struct unix_dev *d = calloc(1, sizeof *d);
     struct sockaddr_un path;
     int err;
 
+    (void) n_workers;
     if (!d) {
         return agl_dev_fail(error, ENOMEM, "unix: out of memory");
     }

@@ -195,12 +195,14 @@ vf_close(struct agl_dev *dev)
 }
 
 static int
-vf_open(const char *name, const char *arg, struct agl_dev **devp, char **error)
+vf_open(const char *name, const char *arg, uint32_t n_workers,
+        struct agl_dev **devp, char **error)
 {
     struct vf *d = calloc(1, sizeof *d);
     size_t len = strlen(name);
     int err;
 
+    (void) n_workers;
     if (!d) {
         return agl_dev_fail(error, ENOMEM, "vf: out of memory");
     }
