@@ -243,6 +243,96 @@ test_null(void)
     null->class->close(null);
 }
 
+/* As many queues as there are workers, if the device spreads flows by RSS or
+ * somebody asks for them. */
+static void
+test_queues(void)
+{
+    struct agl_pkt *pkts[AGL_BURST];
+    struct agl_dev *dev, *queue;
+
+    n_workers = 2;
+    CHECK(open_fails(dpdk, "queues=3,net_null0", EINVAL, "queues=1..2"));
+    CHECK(open_fails(dpdk, "queues=0,net_null0", EINVAL, "queues=1..2"));
+
+    dev = open_dev(dpdk, "net_null0");
+    queue = dev->class->queue(dev, 1);
+    CHECK(queue && queue != dev && queue->class == dpdk);
+    CHECK(!dev->class->queue(dev, 2));
+    CHECK(dpdk->rx(dev, &pool, pkts, 3) == 3);
+    CHECK(dpdk->rx(queue, &pool, pkts + 3, 4) == 4);
+    CHECK(dpdk->tx(queue, pkts, 7) == 7 && !pkts[0] && !pkts[6]);
+    dev->class->close(dev);
+
+    dev = open_dev(dpdk, "queues=1,net_null0");
+    CHECK(!dev->class->queue(dev, 1));
+    dev->class->close(dev);
+    dev = open_dev(dpdk, "net_ring0");
+    CHECK(!dev->class->queue(dev, 1));
+    dev->class->close(dev);
+
+    /* Each of its queues hands back what it is sent. */
+    dev = open_dev(dpdk, "queues=2,net_ring0");
+    queue = dev->class->queue(dev, 1);
+    CHECK(send_one(queue, "01234567890123", 14, NULL) == 1);
+    CHECK(!dpdk->rx(dev, &pool, pkts, AGL_BURST));
+    CHECK(drain(queue) == 1);
+    dev->class->close(dev);
+    n_workers = 1;
+    dev = open_dev(dpdk, "net_null0");
+    CHECK(!dev->class->queue(dev, 1));
+    dev->class->close(dev);
+}
+
+/* A capture file with 'n' frames of 80 bytes of 'x'. */
+static void
+make_pcap(char *file, uint32_t n, uint8_t x)
+{
+    struct agl_pkt *pkts[AGL_BURST];
+    struct agl_dev *dev;
+    char arg[128];
+
+    close(mkstemp(file));
+    snprintf(arg, sizeof arg, "net_pcap0,tx_pcap=%s", file);
+    dev = open_dev(dpdk, arg);
+    make_pkts(pkts, n, 80);
+    for (uint32_t i = 0; i < n; i++) {
+        memset(pkts[i]->data, x, 80);
+    }
+    CHECK(dev->class->tx(dev, pkts, n) == n);
+    free_pkts(pkts, n);
+    dev->class->close(dev);
+}
+
+/* Each queue has its file. */
+static void
+test_pcap_queues(void)
+{
+    char a[] = "/tmp/test-dpdk.XXXXXX", b[] = "/tmp/test-dpdk.XXXXXX";
+    struct agl_pkt *pkts[AGL_BURST];
+    struct agl_dev *dev;
+    char arg[256];
+
+    make_pcap(a, 3, 0xaa);
+    make_pcap(b, 5, 0xbb);
+    n_workers = 2;
+    snprintf(arg, sizeof arg, "queues=2,net_pcap0,rx_pcap=%s", a);
+    CHECK(open_fails(dpdk, arg, EINVAL, "queues=2, but the device has 1"));
+    snprintf(arg, sizeof arg, "queues=2,net_pcap0,rx_pcap=%s,rx_pcap=%s", a,
+             b);
+    dev = open_dev(dpdk, arg);
+    CHECK(dpdk->rx(dpdk->queue(dev, 1), &pool, pkts, AGL_BURST) == 5);
+    CHECK(is_filled(pkts[4], 0xbb, 0, 80));
+    free_pkts(pkts, 5);
+    CHECK(dpdk->rx(dev, &pool, pkts, AGL_BURST) == 3);
+    CHECK(is_filled(pkts[2], 0xaa, 0, 80));
+    free_pkts(pkts, 3);
+    dev->class->close(dev);
+    n_workers = 1;
+    unlink(a);
+    unlink(b);
+}
+
 /* Frames out to a file, and in from it. */
 static void
 test_pcap(void)
@@ -311,7 +401,9 @@ main(void)
     RUN(test_outlives_port);
     RUN(test_mtu);
     RUN(test_null);
+    RUN(test_queues);
     RUN(test_pcap);
+    RUN(test_pcap_queues);
     RUN(test_tap);
     return summary();
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * port/dpdk.c - "dpdk:[mbufs=N,][mtu=N,]DEVARGS": a DPDK device as a port.
+ * port/dpdk.c - "dpdk:[mbufs=N,][mtu=N,][queues=N,]DEVARGS": a DPDK device as
+ * a port.
  *
  * DEVARGS is what DPDK calls a device: the PCI address of a NIC, or a virtual
  * device and its arguments (net_tap0,iface=x; net_pcap0,rx_pcap=FILE; ...).
@@ -11,12 +12,15 @@
  * copied.  A packet of the worker's pool, from another driver or a copy that a
  * flow made, is copied into an mbuf of this port.
  *
- * Rx and tx are polled; by a worker that is idle, less and less often.  One
- * queue each way.  Checksums and tags are the packets', as on a wire; the
- * device is asked for no offloads.
+ * Rx and tx are polled; by a worker that is idle, less and less often.
+ * Checksums and tags are the packets', as on a wire; the device is asked for
+ * no offloads but RSS, by which it spreads flows over its queues.  If it can,
+ * there are as many of these as there are workers, else one.  More may be
+ * asked for; whoever feeds such a device then has to keep a flow on one queue.
  *
- * Threads: rx and tx are the worker's, which registers with DPDK for a cache
- * of its own; 'lost' is counted by the control thread for the worker.
+ * Threads: rx and tx of a queue are its worker's, which registers with DPDK
+ * for a cache of its own; 'lost' is counted by the control thread for the
+ * first queue's.
  */
 
 #include "port/dpdk.h"
@@ -33,23 +37,38 @@
 #include "port/common.h"
 
 #define N_DESC 1024             /* As asked for; the device may have less. */
-#define DEFAULT_MBUFS 8192
+#define MIN_MBUFS 8192          /* Unless there are so many queues that... */
+#define QUEUE_MBUFS 4096        /* ...they need more. */
 #define DEFAULT_MTU 1500
 
-struct dpdk {
+struct queue {
     struct agl_dev dev;
+    struct dpdk *d;
+    uint16_t index;
+};
+
+struct dpdk {
     uint16_t port;              /* RTE_MAX_ETHPORTS: none is open. */
+    uint16_t n_queues;          /* 0 at first: not chosen. */
+    uint16_t max_queues;        /* A worker each. */
     struct rte_mempool *pool;
-    uint32_t n_mbufs;
+    uint32_t n_mbufs;           /* 0: as many as the queues need. */
     uint32_t max_mtu;           /* That an mbuf has room for. */
     uint64_t lost;              /* By the device, since it was opened. */
-    uint64_t counted;           /* Of those, in 'dev.rx_errors'. */
+    uint64_t counted;           /* Of those, in 'rx_errors'. */
+    struct queue queues[];      /* The first is the device. */
 };
+
+static struct queue *
+queue_cast(const struct agl_dev *dev)
+{
+    return (struct queue *) (void *) dev;
+}
 
 static struct dpdk *
 dpdk_cast(const struct agl_dev *dev)
 {
-    return (struct dpdk *) dev;
+    return queue_cast(dev)->d;
 }
 
 /* Bytes of a frame with an IP packet of 'mtu' bytes and two tags. */
@@ -99,16 +118,20 @@ parse_number(const char **arg, const char *name, uint32_t min, uint32_t max,
 static int
 parse(struct dpdk *d, const char **arg, char **error)
 {
-    d->n_mbufs = DEFAULT_MBUFS;
+    uint32_t n_queues = 0;
+
     d->max_mtu = DEFAULT_MTU;
     if (!parse_number(arg, "mbufs", 1024, 1 << 22, &d->n_mbufs)
-        || !parse_number(arg, "mtu", 68, AGL_DEV_MAX_MTU, &d->max_mtu)) {
+        || !parse_number(arg, "mtu", 68, AGL_DEV_MAX_MTU, &d->max_mtu)
+        || !parse_number(arg, "queues", 1, d->max_queues, &n_queues)) {
         return agl_dev_fail(error, EINVAL, "dpdk: \"%s\" does not begin with "
-                            "mbufs=1024..%d or mtu=68..%d, a comma, and a "
-                            "device", *arg, 1 << 22, AGL_DEV_MAX_MTU);
+                            "mbufs=1024..%d, mtu=68..%d or queues=1..%d (as "
+                            "many as workers), a comma, and a device", *arg,
+                            1 << 22, AGL_DEV_MAX_MTU, d->max_queues);
     } else if (!**arg) {
         return agl_dev_fail(error, EINVAL, "dpdk: a device is missing");
     }
+    d->n_queues = (uint16_t) n_queues;
     return 0;
 }
 
@@ -139,27 +162,68 @@ probe(struct dpdk *d, const char *devargs, char **error)
                         devargs);
 }
 
-/* One queue each way; 0 or a negative errno. */
+/* What of RSS there is that keeps a flow on a queue. */
+static uint64_t
+usable_rss(const struct rte_eth_dev_info *info)
+{
+    return info->flow_type_rss_offloads
+           & (RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP);
+}
+
+/* Chooses the number of queues unless it was asked for. */
 static int
-set_up_queues(struct dpdk *d)
+choose_queues(struct dpdk *d, const struct rte_eth_dev_info *info,
+              char **error)
+{
+    uint16_t n = RTE_MIN(info->max_rx_queues, info->max_tx_queues);
+
+    if (d->n_queues > n) {
+        return agl_dev_fail(error, EINVAL, "dpdk: queues=%d, but the device "
+                            "has %d", d->n_queues, n);
+    }
+    if (!d->n_queues) {
+        d->n_queues = usable_rss(info) ? RTE_MIN(n, d->max_queues) : 1;
+    }
+    if (!d->n_mbufs) {
+        d->n_mbufs = RTE_MAX(MIN_MBUFS, QUEUE_MBUFS * d->n_queues);
+    }
+    return 0;
+}
+
+/* Sets the queues up, each both ways; 0 or a negative errno. */
+static int
+set_up_queues(struct dpdk *d, const struct rte_eth_dev_info *info)
 {
     struct rte_eth_conf conf = { .rxmode = { .mtu = d->max_mtu } };
     uint16_t n_rx = N_DESC, n_tx = N_DESC;
     int err;
 
-    err = rte_eth_dev_configure(d->port, 1, 1, &conf);
+    if (d->n_queues > 1 && usable_rss(info)) {
+        conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
+        conf.rx_adv_conf.rss_conf.rss_hf = usable_rss(info);
+    }
+    err = rte_eth_dev_configure(d->port, d->n_queues, d->n_queues, &conf);
     err = err ? err : rte_eth_dev_adjust_nb_rx_tx_desc(d->port, &n_rx, &n_tx);
-    err = err ? err : rte_eth_rx_queue_setup(d->port, 0, n_rx, SOCKET_ID_ANY,
-                                             NULL, d->pool);
-    return err ? err : rte_eth_tx_queue_setup(d->port, 0, n_tx, SOCKET_ID_ANY,
-                                              NULL);
+    for (uint16_t i = 0; !err && i < d->n_queues; i++) {
+        err = rte_eth_rx_queue_setup(d->port, i, n_rx, SOCKET_ID_ANY, NULL,
+                                     d->pool);
+        err = err ? err : rte_eth_tx_queue_setup(d->port, i, n_tx,
+                                                 SOCKET_ID_ANY, NULL);
+    }
+    return err;
 }
 
 static int
 start(struct dpdk *d, const char *devargs, char **error)
 {
+    struct rte_eth_dev_info info;
     int err = probe(d, devargs, error);
 
+    if (!err && rte_eth_dev_info_get(d->port, &info)) {
+        err = agl_dev_fail(error, EIO, "dpdk: %s tells nothing of itself",
+                           devargs);
+    }
+    err = err ? err : choose_queues(d, &info, error);
     if (err) {
         return err;
     }
@@ -169,7 +233,7 @@ start(struct dpdk *d, const char *devargs, char **error)
                             " mbufs (%s)", d->n_mbufs,
                             rte_strerror(rte_errno));
     }
-    err = set_up_queues(d);
+    err = set_up_queues(d, &info);
     err = err ? err : rte_eth_dev_start(d->port);
     if (err) {
         return agl_dev_fail(error, -err, "dpdk: cannot start %s (%s)", devargs,
@@ -201,25 +265,37 @@ static int
 dpdk_open(const char *name, const char *arg, uint32_t n_workers,
           struct agl_dev **devp, char **error)
 {
-    struct dpdk *d = calloc(1, sizeof *d);
+    struct dpdk *d = calloc(1, sizeof *d + n_workers * sizeof d->queues[0]);
     int err;
 
     (void) name;
-    (void) n_workers;
     if (!d) {
         return agl_dev_fail(error, ENOMEM, "dpdk: out of memory");
     }
-    d->dev.class = &agl_dev_dpdk;
+    d->max_queues = (uint16_t) n_workers;
+    for (uint16_t i = 0; i < n_workers; i++) {
+        d->queues[i].dev.class = &agl_dev_dpdk;
+        d->queues[i].d = d;
+        d->queues[i].index = i;
+    }
     d->port = RTE_MAX_ETHPORTS;
     err = parse(d, &arg, error);
     err = err ? err : agl_dpdk_start(error);
     err = err ? err : start(d, arg, error);
     if (err) {
-        dpdk_close(&d->dev);
+        dpdk_close(&d->queues[0].dev);
         return err;
     }
-    *devp = &d->dev;
+    *devp = &d->queues[0].dev;
     return 0;
+}
+
+static struct agl_dev *
+dpdk_queue(struct agl_dev *dev, uint32_t i)
+{
+    struct dpdk *d = dpdk_cast(dev);
+
+    return i < d->n_queues ? &d->queues[i].dev : NULL;
 }
 
 /* ## --- ##
@@ -228,12 +304,12 @@ dpdk_open(const char *name, const char *arg, uint32_t n_workers,
 
 /* What the control thread saw the device lose. */
 static void
-count_losses(struct dpdk *d)
+count_losses(struct queue *q)
 {
-    uint64_t lost = agilio_load_relaxed(&d->lost);
+    uint64_t lost = agilio_load_relaxed(&q->d->lost);
 
-    d->dev.rx_errors += lost - d->counted;
-    d->counted = lost;
+    q->dev.rx_errors += lost - q->d->counted;
+    q->d->counted = lost;
 }
 
 /* A thread that is not DPDK's own has no cache of mbufs before it is known to
@@ -261,14 +337,16 @@ static uint32_t
 dpdk_rx(struct agl_dev *dev, struct agl_pool *pool, struct agl_pkt *pkts[],
         uint32_t max)
 {
-    struct dpdk *d = dpdk_cast(dev);
+    struct queue *q = queue_cast(dev);
     struct rte_mbuf *mbufs[AGL_BURST];
     uint32_t n_received, n = 0;
 
     (void) pool;
     register_thread();
-    count_losses(d);
-    n_received = rte_eth_rx_burst(d->port, 0, mbufs,
+    if (!q->index) {
+        count_losses(q);
+    }
+    n_received = rte_eth_rx_burst(q->d->port, q->index, mbufs,
                                   max < AGL_BURST ? max : AGL_BURST);
     for (uint32_t i = 0; i < n_received; i++) {
         __builtin_prefetch(pkt_of(mbufs[i]), 1);
@@ -333,7 +411,8 @@ hand_over(struct agl_pkt *pkt)
 static uint32_t
 dpdk_tx(struct agl_dev *dev, struct agl_pkt *pkts[], uint32_t n)
 {
-    struct dpdk *d = dpdk_cast(dev);
+    struct queue *q = queue_cast(dev);
+    struct dpdk *d = q->d;
     struct rte_mbuf *mbufs[AGL_BURST];
     uint32_t places[AGL_BURST];         /* Of 'mbufs' in 'pkts'. */
     uint32_t n_mbufs = 0, n_done, i;
@@ -354,7 +433,7 @@ dpdk_tx(struct agl_dev *dev, struct agl_pkt *pkts[], uint32_t n)
     if (!n_mbufs) {
         return i;
     }
-    n_done = rte_eth_tx_burst(d->port, 0, mbufs, (uint16_t) n_mbufs);
+    n_done = rte_eth_tx_burst(d->port, q->index, mbufs, (uint16_t) n_mbufs);
     while (AGILIO_UNLIKELY(n_mbufs > n_done)) {
         i = places[--n_mbufs];
         if (!pkts[i]) {
@@ -424,9 +503,10 @@ dpdk_set_mac(struct agl_dev *dev, const uint8_t mac[6])
 
 const struct agl_dev_class agl_dev_dpdk = {
     .type = "dpdk",
-    .usage = "[mbufs=N,][mtu=N,]DEVARGS (a DPDK device)",
+    .usage = "[mbufs=N,][mtu=N,][queues=N,]DEVARGS (a DPDK device)",
     .open = dpdk_open,
     .close = dpdk_close,
+    .queue = dpdk_queue,
     .rx = dpdk_rx,
     .tx = dpdk_tx,
     .fd = dpdk_fd,
