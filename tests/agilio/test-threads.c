@@ -4,10 +4,12 @@
  * that it ever does to them.  Also built with ThreadSanitizer, by
  * build-aux/check-tsan.
  *
- * Port I belongs to worker I mod 3, receives N_FRAMES frames of several flows,
- * and sends them by the port after the next, which is another worker's.  All
- * must come out in order or be counted; a worker that is not woken when it
- * should be leaves the test waiting.
+ * Port I belongs to worker I mod 3, and its second queue to the next worker.
+ * Each queue receives N_FRAMES frames of several flows, which go out by the
+ * port after the next, by a queue or handed over, and some that miss, which go
+ * to the host, whose part the control thread plays.  All must come in order or
+ * be counted; a worker that is not woken when it should be leaves the test
+ * waiting.
  */
 
 #include "inproc-nic.h"
@@ -22,31 +24,55 @@
 
 #define N_WORKERS 3
 #define N_PORTS 4
-#define N_FRAMES 50000
+#define N_QUEUES 2
+#define N_SOURCES ((N_PORTS + 1) * N_QUEUES)
+#define N_FRAMES 25000
+#define MISS_EACH 16            /* So many'th frame is of no flow. */
+#define N_MISSES (N_FRAMES / MISS_EACH * N_PORTS * N_QUEUES)
 #define METER 0x10001
 
+/* Notes what comes from each queue. */
+struct sink {
+    uint32_t n_taken, n_disordered;
+    uint32_t next[N_SOURCES];
+};
+
 /* Gives frames, and takes those of one other port. */
-struct device {
+struct queue {
     struct agl_dev up;
+    uint32_t source;
     uint32_t n_given;           /* Atomic. */
-    uint32_t n_taken, n_disordered, last;
+    struct sink sink;
 };
 
 static struct inproc sim;
-static struct device devices[N_PORTS + 1];
-static uint32_t ids[N_PORTS];
+static struct queue devices[N_SOURCES];      /* A port's lie together. */
+static struct sink host;
+static uint32_t *const ids = sim.ids;
 static sem_t wakes[N_WORKERS];
 static bool stopping;
+static uint64_t n_visits;        /* Frames of the port that comes and goes. */
 
 /* ## ------- ##
  * ## Devices ##
  * ## ------- ## */
 
+static void
+sink_take(struct sink *s, const uint8_t *frame)
+{
+    uint32_t number;
+
+    memcpy(&number, &frame[20], sizeof number);
+    s->n_disordered += frame[14] >= N_SOURCES || number < s->next[frame[14]];
+    s->next[frame[14]] = number + 1;
+    s->n_taken++;
+}
+
 static uint32_t
 device_rx(struct agl_dev *dev, struct agl_pool *pool, struct agl_pkt *pkts[],
           uint32_t max)
 {
-    struct device *d = (struct device *) (void *) dev;
+    struct queue *d = (struct queue *) (void *) dev;
     uint32_t given = agilio_load_relaxed(&d->n_given), n;
 
     for (n = 0; n < max && given < N_FRAMES; n++, given++) {
@@ -57,6 +83,8 @@ device_rx(struct agl_dev *dev, struct agl_pool *pool, struct agl_pkt *pkts[],
         memset(pkts[n]->data, 0, 60);
         pkts[n]->data[11] = given % 7;
         pkts[n]->data[12] = 0x88;
+        pkts[n]->data[13] = given % MISS_EACH == MISS_EACH - 1;
+        pkts[n]->data[14] = (uint8_t) d->source;
         memcpy(&pkts[n]->data[20], &given, sizeof given);
         pkts[n]->len = 60;
     }
@@ -67,17 +95,16 @@ device_rx(struct agl_dev *dev, struct agl_pool *pool, struct agl_pkt *pkts[],
 static uint32_t
 device_tx(struct agl_dev *dev, struct agl_pkt *pkts[], uint32_t n)
 {
-    struct device *d = (struct device *) (void *) dev;
-
     for (uint32_t i = 0; i < n; i++) {
-        uint32_t number;
-
-        memcpy(&number, &pkts[i]->data[20], sizeof number);
-        d->n_disordered += d->n_taken && number <= d->last;
-        d->last = number;
-        d->n_taken++;
+        sink_take(&((struct queue *) (void *) dev)->sink, pkts[i]->data);
     }
     return n;
+}
+
+static struct agl_dev *
+device_queue(struct agl_dev *dev, uint32_t i)
+{
+    return i < N_QUEUES ? &((struct queue *) (void *) dev)[i].up : NULL;
 }
 
 static int
@@ -96,7 +123,7 @@ device_status(struct agl_dev *dev, struct agl_dev_status *status)
 
 static const struct agl_dev_class device_class = {
     .type = "test", .rx = device_rx, .tx = device_tx, .fd = device_fd,
-    .status = device_status,
+    .queue = device_queue, .status = device_status,
 };
 
 /* ## ------- ##
@@ -137,7 +164,7 @@ run_worker(void *w_)
 static bool
 all_given(void)
 {
-    for (int i = 0; i < N_PORTS; i++) {
+    for (int i = 0; i < N_PORTS * N_QUEUES; i++) {
         if (agilio_load_relaxed(&devices[i].n_given) < N_FRAMES) {
             return false;
         }
@@ -172,7 +199,9 @@ put_flow(uint32_t i, uint32_t variant)
     memset(&key, 0, sizeof key);
     memset(&mask, 0, sizeof mask);
     key.md.in_port = agilio_to_le32(ids[i]);
+    key.eth_type = agilio_to_be16(0x8800);
     mask.md.in_port = mask.md.recirc_id = agilio_to_le32(UINT32_MAX);
+    mask.eth_type = agilio_to_be16(UINT16_MAX);
     CHECK(!inproc_put_flow(&sim, i, &key, &mask, p + skip,
                            sizeof program - skip));
 }
@@ -204,13 +233,47 @@ set_meter(uint32_t rate)
     CHECK(!inproc_ask(&sim, AGILIO_MSG_METER_SET, body, sizeof body, NULL));
 }
 
+/* Another port comes, gives a few frames, all of which miss, and goes while it
+ * does. */
+static void
+visit(void)
+{
+    struct queue *d = &devices[N_PORTS * N_QUEUES];
+    uint32_t id;
+
+    for (int i = 0; i < N_QUEUES; i++) {
+        agilio_store_relaxed(&d[i].n_given, N_FRAMES - 50);
+    }
+    CHECK(!agl_nic_port_add(sim.nic, "more", &d->up, &id));
+    agl_nic_refresh_ports(sim.nic);
+    CHECK(agl_nic_port_del(sim.nic, "more") == &d->up);
+    for (int i = 0; i < N_QUEUES; i++) {
+        n_visits += d[i].n_given - (N_FRAMES - 50);
+    }
+}
+
+/* The host takes what it is given. */
+static void
+receive(void)
+{
+    static uint8_t record[AGILIO_MAX_RECORD];
+
+    for (uint32_t i = 0; i < N_PORTS; i++) {
+        uint32_t len;
+
+        while ((len = inproc_take(&sim, i, record))) {
+            CHECK(len == sizeof(struct agilio_desc) + 60);
+            sink_take(&host, record + sizeof(struct agilio_desc));
+        }
+    }
+}
+
 /* All that a control thread does, once. */
 static void
 meddle(uint32_t turn)
 {
     const agilio_le32 cursor[2] = { 0, agilio_to_le32(5) };
     uint8_t out[AGILIO_MAX_MSG];
-    uint32_t id;
 
     put_flow(turn % N_PORTS, turn % 2);
     put_other_flow(turn);
@@ -218,9 +281,8 @@ meddle(uint32_t turn)
     CHECK(!inproc_ask(&sim, AGILIO_MSG_TRACKER_DUMP, cursor, sizeof cursor,
                       out));
     CHECK(!inproc_del_flow(&sim, 20));
-    CHECK(!agl_nic_port_add(sim.nic, "more", &devices[N_PORTS].up, &id));
-    agl_nic_refresh_ports(sim.nic);
-    CHECK(agl_nic_port_del(sim.nic, "more") == &devices[N_PORTS].up);
+    visit();
+    receive();
     if (turn % 8 == 0) {
         agl_nic_host_gone(sim.nic);
         inproc_attach(&sim);
@@ -253,40 +315,55 @@ start(void)
 static void
 add_ports(void)
 {
-    for (uint32_t i = 0; i <= N_PORTS; i++) {
-        char name[] = { (char) ('a' + i), '\0' };
-
+    for (uint32_t i = 0; i < N_SOURCES; i++) {
         devices[i].up.class = &device_class;
+        devices[i].source = i;
         agilio_store_relaxed(&devices[i].n_given, N_FRAMES);
-        if (i < N_PORTS) {
-            CHECK(!agl_nic_port_add(sim.nic, name, &devices[i].up, &ids[i]));
-        }
     }
+    for (uint32_t i = 0; i < N_PORTS; i++) {
+        char name[] = { 'p', (char) ('0' + i), '\0' };
+
+        CHECK(!agl_nic_port_add(sim.nic, name, &devices[i * N_QUEUES].up,
+                                &ids[i]));
+    }
+    sim.n_devs = N_PORTS;
 }
 
 static void
 check_counts(void)
 {
-    uint64_t n_taken = 0, n_flow = 0;
+    const uint64_t n_all = N_PORTS * N_QUEUES * N_FRAMES;
+    uint64_t n_taken = 0, n_flow = 0, n_to_host;
 
     for (uint32_t i = 0; i < N_PORTS; i++) {
-        CHECK(!devices[i].n_disordered);
-        n_taken += devices[i].n_taken;
+        for (uint32_t q = 0; q < N_QUEUES; q++) {
+            const struct sink *sink = &devices[i * N_QUEUES + q].sink;
+
+            CHECK(!sink->n_disordered);
+            n_taken += sink->n_taken;
+        }
         for (uint32_t w = 0; w < N_WORKERS; w++) {
             n_flow += agilio_from_le64(sim.region.flows[w * 64 + i].packets);
         }
     }
-    CHECK(counter(AGILIO_COUNTER_CARRIED) == N_PORTS * N_FRAMES);
-    CHECK(n_flow == N_PORTS * N_FRAMES);
-    CHECK(n_taken + counter(AGILIO_COUNTER_DROP_METER)
-          + counter(AGILIO_COUNTER_DROP_WORKER_FULL) == n_flow);
+    n_to_host = counter(AGILIO_COUNTER_FALLBACK_MISS)
+                + counter(AGILIO_COUNTER_DROP_HOST_FULL)
+                + counter(AGILIO_COUNTER_DROP_NO_HOST)
+                + counter(AGILIO_COUNTER_DROP_NO_BUFFER);
+    CHECK(counter(AGILIO_COUNTER_CARRIED) == n_all - N_MISSES);
+    CHECK(n_flow == n_all - N_MISSES);
+    CHECK(n_taken + n_to_host + counter(AGILIO_COUNTER_DROP_METER)
+          + counter(AGILIO_COUNTER_DROP_WORKER_FULL) == n_all + n_visits);
+    CHECK(!host.n_disordered && host.n_taken > 0);
+    CHECK(host.n_taken <= counter(AGILIO_COUNTER_FALLBACK_MISS));
     CHECK(agilio_from_le64(sim.region.meters[1].bands[0].packets)
           == counter(AGILIO_COUNTER_DROP_METER));
     CHECK(counter(AGILIO_COUNTER_L1_HIT) + counter(AGILIO_COUNTER_L2_HIT)
           == n_flow);
     CHECK(n_taken > 0);
-    printf("%llu frames sent, %llu behind a worker, %llu above the meter\n",
-           (unsigned long long) n_taken,
+    printf("%llu frames sent, %llu to the host, which took %lu, %llu behind a "
+           "worker, %llu above the meter\n", (unsigned long long) n_taken,
+           (unsigned long long) n_to_host, (unsigned long) host.n_taken,
            (unsigned long long) counter(AGILIO_COUNTER_DROP_WORKER_FULL),
            (unsigned long long) counter(AGILIO_COUNTER_DROP_METER));
 }
@@ -310,7 +387,7 @@ test_threads(void)
     for (uint32_t i = 0; i < N_PORTS; i++) {
         put_flow(i, 0);
     }
-    for (int i = 0; i < N_PORTS; i++) {
+    for (int i = 0; i < N_PORTS * N_QUEUES; i++) {
         agilio_store_relaxed(&devices[i].n_given, 0);
     }
     for (int i = 0; i < N_WORKERS; i++) {
@@ -330,11 +407,6 @@ test_threads(void)
     sim.threads = false;
     inproc_settle(&sim);
     check_counts();
-    for (uint32_t i = 0; i < N_PORTS; i++) {
-        char name[] = { (char) ('a' + i), '\0' };
-
-        CHECK(agl_nic_port_del(sim.nic, name));
-    }
     inproc_stop(&sim);
     CHECK(!env_n_blocks);
 }
