@@ -16,6 +16,7 @@
 #include "agilio-sample.h"
 #include "dp-packet.h"
 #include "flow.h"
+#include "hash.h"
 #include "openvswitch/types.h"
 #include "util.h"
 
@@ -24,11 +25,11 @@
 
 BUILD_ASSERT_DECL(DIFF_MANY == INPROC_QUEUE);
 
-#define N_WORKERS 2
+#define N_WORKERS 3             /* Of which two have a queue of a port. */
 #define N_PACKETS 1024
 #define N_TRACKER 256           /* Few: entries shall be pushed out, too. */
 
-static struct inproc nic;
+static struct inproc nic = { .queues = true };
 
 /* ## ----- ##
  * ## Start ##
@@ -277,21 +278,34 @@ host_receive(uint32_t port, const struct diff_frame *frame,
     return n;
 }
 
-/* What the devices sent. */
+/* What a queue of a port's device sent. */
+static void
+collect_queue(struct diff_fate *fate, uint32_t port, struct inproc_dev *dev)
+{
+    for (uint32_t j = 0; j < MIN(dev->n_tx, INPROC_QUEUE); j++) {
+        diff_fate_add(fate, DIFF_SENT, port + 1, dev->tx[j], dev->tx_len[j],
+                      NULL, NULL, 0);
+    }
+    fate->full |= dev->n_tx > INPROC_QUEUE;
+    dev->n_tx = 0;
+    dev->room = UINT32_MAX;
+}
+
 static void
 collect(struct diff_fate *fate)
 {
     for (uint32_t i = 0; i < DIFF_N_PORTS; i++) {
-        struct inproc_dev *dev = &nic.devs[i];
-
-        for (uint32_t j = 0; j < MIN(dev->n_tx, INPROC_QUEUE); j++) {
-            diff_fate_add(fate, DIFF_SENT, i + 1, dev->tx[j], dev->tx_len[j],
-                          NULL, NULL, 0);
-        }
-        fate->full |= dev->n_tx > INPROC_QUEUE;
-        dev->n_tx = 0;
-        dev->room = UINT32_MAX;
+        collect_queue(fate, i, &nic.devs[i]);
+        collect_queue(fate, i, &nic.second[i]);
     }
+}
+
+/* The queue that a frame comes by: like frames by the same. */
+static struct inproc_dev *
+spread(uint32_t port, const struct diff_frame *frame)
+{
+    return (hash_bytes(frame->bytes, frame->len, 0) & 1
+            ? &nic.second[port] : &nic.devs[port]);
 }
 
 static void
@@ -307,19 +321,20 @@ diff_nic_receive(uint32_t port, const struct diff_frame *frame,
                  struct diff_fate *fate, const struct diff_given **givenp)
 {
     static struct diff_given given[DIFF_MAX_GIVEN];
+    struct inproc_dev *queue = spread(port, frame);
 
     collect(fate);
     fate->n = fate->n_bytes = 0;
     fate->full = false;
     nic.clock = diff_now * 1000;
-    CHECK(inproc_inject(&nic, port, frame->bytes, frame->len));
+    CHECK(inproc_inject_queue(queue, frame->bytes, frame->len));
     go_round();                 /* One receives, another sends, */
     go_round();                 /* and gives the buffer back. */
     collect(fate);
     *givenp = given;
 
     /* Nothing is lost. */
-    CHECK(!nic.devs[port].n_rx);
+    CHECK(!queue->n_rx);
     for (uint32_t w = 0; w < N_WORKERS; w++) {
         const struct agl_pool *pool = &nic.nic->team.workers[w]->pool;
 
