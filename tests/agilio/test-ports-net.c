@@ -286,6 +286,141 @@ test_afpacket_vanish(void)
     CHECK(sh("ip link del ag0"));
 }
 
+/* ---- Queues. ---- */
+
+#define N_FLOWS 31               /* Odd: taking turns is not spreading. */
+#define N_EACH 4
+
+/* An IPv4 packet, number 'n' of a UDP flow; or back; 'frag' as in its header.
+ */
+static void
+make_udp(uint8_t frame[60], uint8_t flow, uint8_t n, bool back, uint16_t frag)
+{
+    static const uint8_t header[] = { 0x45, 0, 0, 46, 0, 0, 0, 0, 64, 17 };
+
+    memset(frame, 0, 60);
+    memset(frame, 0xff, 6);
+    frame[6] = 2;
+    frame[12] = ETH_P_IP >> 8;
+    memcpy(frame + 14, header, sizeof header);
+    frame[20] = frag >> 8;
+    frame[21] = frag & 0xff;
+    frame[14 + 15] = back ? 2 : 1;
+    frame[14 + 19] = back ? 1 : 2;
+    frame[14 + 20 + (back ? 3 : 1)] = flow;
+    frame[14 + 20 + (back ? 1 : 3)] = 53;
+    frame[14 + 20 + 5] = 26;
+    frame[58] = flow;
+    frame[59] = n;
+}
+
+/* Takes what there is at a queue, which is to be all of some flows, in order;
+ * returns how many frames that were. */
+static uint32_t
+take_flows(struct agl_dev *queue, uint8_t next[N_FLOWS])
+{
+    struct agl_pkt *pkts[AGL_BURST];
+    uint32_t n, total = 0;
+
+    memset(next, 0, N_FLOWS);
+    while ((n = queue->class->rx(queue, &pool, pkts, AGL_BURST))) {
+        for (uint32_t i = 0; i < n; i++) {
+            CHECK(pkts[i]->len == 60);
+            CHECK(pkts[i]->data[59] == next[pkts[i]->data[58]]++);
+        }
+        free_pkts(pkts, n);
+        total += n;
+    }
+    return total;
+}
+
+/* Each flow comes by one queue, whole, both ways; each frame once. */
+static void
+check_spread(struct agl_dev *dev, struct agl_dev *queue, int fd)
+{
+    uint8_t next[2][N_FLOWS], frame[60];
+    uint32_t n[2];
+
+    for (uint8_t i = 0; i < N_EACH; i++) {
+        for (uint8_t flow = 0; flow < N_FLOWS; flow++) {
+            make_udp(frame, flow, i, i % 2, 0);
+            CHECK(send(fd, frame, sizeof frame, 0) == sizeof frame);
+        }
+    }
+    CHECK(readable(dev, 1000) && readable(queue, 1000));
+    n[0] = take_flows(dev, next[0]);
+    n[1] = take_flows(queue, next[1]);
+    CHECK(n[0] && n[1] && n[0] + n[1] == N_FLOWS * N_EACH);
+    for (int flow = 0; flow < N_FLOWS; flow++) {
+        CHECK(next[0][flow] + next[1][flow] == N_EACH);
+        CHECK(!next[0][flow] || !next[1][flow]);
+    }
+
+    /* Fragments go by their addresses, the first like the last. */
+    for (uint8_t flow = 0; flow < N_FLOWS; flow++) {
+        make_udp(frame, flow, 0, false, flow % 2 ? 0x2000 : 0x0010);
+        CHECK(send(fd, frame, sizeof frame, 0) == sizeof frame);
+    }
+    CHECK(readable(dev, 100) != readable(queue, 100));
+    CHECK(drain(dev) + drain(queue) == N_FLOWS);
+}
+
+static void
+test_afpacket_queues(void)
+{
+    struct agl_dev *dev, *queue;
+    struct agl_dev_status status;
+    int fd, host_fd;
+    uint8_t frame[60];
+
+    if (enter_namespace()) {
+        SKIP(enter_namespace());
+    }
+    CHECK(make_veth());
+    n_workers = 2;
+    CHECK(open_fails(&agl_dev_afpacket, "queues=3,ag0", EINVAL,
+                     "queues=1..2"));
+    CHECK(open_fails(&agl_dev_afpacket, "queues=2", EINVAL, "a comma"));
+    dev = open_dev(&agl_dev_afpacket, "ag0");
+    CHECK(!dev->class->queue(dev, 1));
+    dev->class->close(dev);
+
+    dev = open_dev(&agl_dev_afpacket, "queues=2,ag0");
+    queue = dev->class->queue(dev, 1);
+    CHECK(queue && !dev->class->queue(dev, 2));
+    CHECK(link_is(dev, true));
+    fd = raw_socket("ag1");
+    check_spread(dev, queue, fd);
+    make_frame(frame, sizeof frame, 0);
+    CHECK(goes_out(dev, fd, frame, sizeof frame));
+    CHECK(goes_out(queue, fd, frame, sizeof frame));
+
+    /* What goes out does not come back, whoever sent it. */
+    host_fd = raw_socket("ag0");
+    for (uint8_t flow = 0; flow < N_FLOWS; flow++) {
+        make_udp(frame, flow, 0, false, 0);
+        CHECK(send(host_fd, frame, sizeof frame, 0) == sizeof frame);
+    }
+    CHECK(!readable(dev, 10) && !readable(queue, 10));
+    close(host_fd);
+    close(fd);
+
+    /* The interface goes away, and comes back. */
+    CHECK(sh("ip link del ag0"));
+    CHECK(!drain(dev) && !drain(queue));
+    dev->class->status(dev, &status);
+    CHECK(!status.link_up);
+    CHECK(make_veth());
+    CHECK(link_is(dev, true));
+    fd = raw_socket("ag1");
+    check_spread(dev, queue, fd);
+    CHECK(!dev->rx_errors && !queue->rx_errors && pool.n_free == N_PKTS);
+    dev->class->close(dev);
+    close(fd);
+    CHECK(sh("ip link del ag0"));
+    n_workers = 1;
+}
+
 static void
 test_tap(void)
 {
@@ -546,6 +681,7 @@ main(void)
     RUN(test_afpacket_frames);
     RUN(test_afpacket_control);
     RUN(test_afpacket_vanish);
+    RUN(test_afpacket_queues);
     RUN(test_tap);
     RUN(test_talk);
     return summary();

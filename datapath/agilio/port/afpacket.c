@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * port/afpacket.c - "afpacket:IFNAME": an existing Linux interface as a port.
+ * port/afpacket.c - "afpacket:[queues=N,]IFNAME": an existing Linux interface
+ * as a port.
  *
  * A raw packet socket, see packet(7).  It sees what comes in on the interface,
  * promiscuously, beside the host's own stack: an interface that belongs to the
@@ -18,8 +19,14 @@
  * a port that is down.  An interface that goes away is a port without link; if
  * one of that name appears again, status() takes it.
  *
- * Threads: 'netif' and 'ifindex' are the control thread's, the rest is the
- * worker's; 'fd' is used by both, each for its own.
+ * Several queues are as many sockets, over which the kernel spreads flows by
+ * their addresses and ports, both ways alike (PACKET_FANOUT_HASH).  Of a
+ * fragment it sees the addresses only: it may go by another queue than a whole
+ * packet of its flow, and then overtake it.  So there is one queue unless more
+ * are asked for.
+ *
+ * Threads: 'netif' and 'ifindex' are the control thread's, a queue is its
+ * worker's; its 'fd' is used by both, each for its own.
  */
 
 #define _GNU_SOURCE 1           /* recvmmsg() */
@@ -28,6 +35,9 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <linux/filter.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <stdlib.h>
@@ -47,11 +57,10 @@ union auxdata {
     uint8_t buf[CMSG_SPACE(sizeof(struct tpacket_auxdata))];
 };
 
-struct afpacket {
+struct queue {
     struct agl_dev dev;
+    struct afpacket *d;
     int fd;
-    struct agl_netif netif;
-    int ifindex;                /* That the socket is bound to. */
 
     /* The received burst: slots from 'next' to 'n' wait. */
     uint8_t slots[AGL_BURST][SLOT_SIZE];
@@ -66,15 +75,55 @@ struct afpacket {
     struct virtio_net_hdr zeros; /* Nothing left to do for the kernel. */
 };
 
+struct afpacket {
+    struct agl_netif netif;
+    int ifindex;                /* That the sockets are bound to; 0: none. */
+    uint32_t n_queues;
+    struct queue queues[];      /* The first is the device. */
+};
+
+static struct queue *
+queue_cast(const struct agl_dev *dev)
+{
+    return (struct queue *) dev;
+}
+
 static struct afpacket *
 afpacket_cast(const struct agl_dev *dev)
 {
-    return (struct afpacket *) dev;
+    return queue_cast(dev)->d;
+}
+
+/* ## ------- ##
+ * ## Sockets ##
+ * ## ------- ## */
+
+static int
+set_option(int fd, int option, int value)
+{
+    return setsockopt(fd, SOL_PACKET, option, &value, sizeof value) < 0
+           ? errno : 0;
+}
+
+/* What a socket receives: nothing, or what comes in. */
+static int
+set_filter(int fd, bool open)
+{
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, SKF_AD_OFF + SKF_AD_PKTTYPE),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, PACKET_OUTGOING, 1, 0),
+        BPF_STMT(BPF_RET | BPF_K, open ? UINT32_MAX : 0),
+        BPF_STMT(BPF_RET | BPF_K, 0),
+    };
+    struct sock_fprog program = { AGILIO_ARRAY_SIZE(code), code };
+
+    return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program,
+                      sizeof program) < 0 ? errno : 0;
 }
 
 /* Binds to the interface of that index; 0 or a positive errno. */
 static int
-attach(struct afpacket *d, int ifindex)
+bind_queue(struct queue *q, int ifindex)
 {
     struct sockaddr_ll sll = {
         .sll_family = AF_PACKET,
@@ -86,60 +135,107 @@ attach(struct afpacket *d, int ifindex)
         .mr_type = PACKET_MR_PROMISC,
     };
 
-    if (bind(d->fd, (struct sockaddr *) &sll, sizeof sll) < 0
-        || setsockopt(d->fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &mreq,
+    if (bind(q->fd, (struct sockaddr *) &sll, sizeof sll) < 0
+        || setsockopt(q->fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &mreq,
                       sizeof mreq) < 0) {
         return errno;
     }
-    d->ifindex = ifindex;
     return 0;
 }
 
-/* A socket with all its options, which receives nothing before it is bound;
- * 0 or a positive errno. */
+/* A socket with all its options, which receives nothing before it is bound; in
+ * the place of the queue's last one, if there was one.  0 or a positive
+ * errno. */
 static int
-make_socket(struct afpacket *d)
+make_socket(struct queue *q)
 {
     static const int options[] = {
         PACKET_AUXDATA, PACKET_VNET_HDR, PACKET_IGNORE_OUTGOING
     };
     const int size = RCVBUF;
-    const int one = 1;
+    int fd, err = 0;
     size_t i;
 
-    d->fd = socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (d->fd < 0) {
+    fd = socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0) {
         return errno;
     }
-    for (i = 0; i < AGILIO_ARRAY_SIZE(options); i++) {
-        if (setsockopt(d->fd, SOL_PACKET, options[i], &one, sizeof one) < 0) {
-            return errno;
-        }
+    for (i = 0; !err && i < AGILIO_ARRAY_SIZE(options); i++) {
+        err = set_option(fd, options[i], 1);
     }
     /* Best effort: beyond the system's limit if that is allowed. */
-    if (setsockopt(d->fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size)) {
-        setsockopt(d->fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
+    if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size)) {
+        setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
     }
-    return 0;
+    if (q->fd < 0) {
+        q->fd = fd;
+    } else {
+        err = err ? err : dup3(fd, q->fd, O_CLOEXEC) < 0 ? errno : 0;
+        close(fd);
+    }
+    return err;
+}
+
+/* Makes one group of the sockets.  What they get until all of them are in it
+ * has been filtered out, since more than one got it. */
+static int
+make_group(struct afpacket *d)
+{
+    int group = (PACKET_FANOUT_HASH | PACKET_FANOUT_FLAG_UNIQUEID) << 16;
+    socklen_t len = sizeof group;
+    int err = 0;
+
+    for (uint32_t i = 0; !err && i < d->n_queues; i++) {
+        err = set_option(d->queues[i].fd, PACKET_FANOUT, group);
+        if (!err && !i && getsockopt(d->queues[i].fd, SOL_PACKET,
+                                     PACKET_FANOUT, &group, &len) < 0) {
+            err = errno;
+        }
+    }
+    for (uint32_t i = 0; !err && i < d->n_queues; i++) {
+        err = set_filter(d->queues[i].fd, true);
+    }
+    return err;
+}
+
+/* Has the sockets receive from the interface of that index.  A single one can
+ * be bound anew; those of a group cannot, others take their place.  0 or a
+ * positive errno. */
+static int
+attach(struct afpacket *d, int ifindex)
+{
+    bool grouped = d->n_queues > 1;
+    int err = 0;
+
+    for (uint32_t i = 0; !err && i < d->n_queues; i++) {
+        struct queue *q = &d->queues[i];
+
+        err = grouped || q->fd < 0 ? make_socket(q) : 0;
+        err = !err && grouped ? set_filter(q->fd, false) : err;
+        err = err ? err : bind_queue(q, ifindex);
+    }
+    err = !err && grouped ? make_group(d) : err;
+    d->ifindex = err ? 0 : ifindex;
+    return err;
 }
 
 static void
-init_messages(struct afpacket *d)
+init_messages(struct queue *q)
 {
     uint32_t i;
 
     for (i = 0; i < AGL_BURST; i++) {
-        d->rx_iov[i][0].iov_base = &d->hdrs[i];
-        d->rx_iov[i][0].iov_len = sizeof d->hdrs[i];
-        d->rx_iov[i][1].iov_base = d->slots[i] + TAG_LEN;
-        d->rx_iov[i][1].iov_len = SLOT_SIZE - TAG_LEN;
-        d->rx_msgs[i].msg_hdr.msg_iov = d->rx_iov[i];
-        d->rx_msgs[i].msg_hdr.msg_iovlen = 2;
-        d->rx_msgs[i].msg_hdr.msg_control = &d->aux[i];
+        q->rx_iov[i][0].iov_base = &q->hdrs[i];
+        q->rx_iov[i][0].iov_len = sizeof q->hdrs[i];
+        q->rx_iov[i][1].iov_base = q->slots[i] + TAG_LEN;
+        q->rx_iov[i][1].iov_len = SLOT_SIZE - TAG_LEN;
+        q->rx_msgs[i].msg_hdr.msg_iov = q->rx_iov[i];
+        q->rx_msgs[i].msg_hdr.msg_iovlen = 2;
+        q->rx_msgs[i].msg_hdr.msg_control = &q->aux[i];
 
-        d->tx_iov[i][0].iov_len = sizeof d->zeros;
-        d->tx_msgs[i].msg_hdr.msg_iov = d->tx_iov[i];
-        d->tx_msgs[i].msg_hdr.msg_iovlen = 2;
+        q->tx_iov[i][0].iov_len = sizeof q->zeros;
+        q->tx_msgs[i].msg_hdr.msg_iov = q->tx_iov[i];
+        q->tx_msgs[i].msg_hdr.msg_iovlen = 2;
     }
 }
 
@@ -148,8 +244,10 @@ afpacket_close(struct agl_dev *dev)
 {
     struct afpacket *d = afpacket_cast(dev);
 
-    if (d->fd >= 0) {
-        close(d->fd);
+    for (uint32_t i = 0; i < d->n_queues; i++) {
+        if (d->queues[i].fd >= 0) {
+            close(d->queues[i].fd);
+        }
     }
     agl_netif_close(&d->netif);
     free(d);
@@ -171,17 +269,12 @@ start(struct afpacket *d, char **error)
                             "afpacket: interface %s is not an Ethernet "
                             "interface", ifname);
     }
-    err = make_socket(d);
+    err = attach(d, ifindex);
     if (err) {
         return agl_dev_fail(error, err,
                             "afpacket: no packet socket for %s (%s)%s", ifname,
                             strerror(err), err == EPERM
                             ? ": CAP_NET_RAW is needed" : "");
-    }
-    err = attach(d, ifindex);
-    if (err) {
-        return agl_dev_fail(error, err, "afpacket: cannot bind to %s (%s)",
-                            ifname, strerror(err));
     }
     return 0;
 }
@@ -190,38 +283,60 @@ static int
 afpacket_open(const char *name, const char *arg, uint32_t n_workers,
               struct agl_dev **devp, char **error)
 {
-    struct afpacket *d = calloc(1, sizeof *d);
+    struct afpacket *d;
+    uint32_t n = 1;
     int err;
 
     (void) name;
-    (void) n_workers;
+    if (!agl_dev_parse_number(&arg, "queues", 1, n_workers, &n)) {
+        return agl_dev_fail(error, EINVAL, "afpacket: \"%s\" does not begin "
+                            "with queues=1..%"PRIu32" (as many as workers) "
+                            "and a comma", arg, n_workers);
+    }
+    d = calloc(1, sizeof *d + n * sizeof d->queues[0]);
     if (!d) {
         return agl_dev_fail(error, ENOMEM, "afpacket: out of memory");
     }
-    d->dev.class = &agl_dev_afpacket;
-    d->fd = -1;
-    init_messages(d);
+    d->n_queues = n;
+    while (n--) {
+        d->queues[n].dev.class = &agl_dev_afpacket;
+        d->queues[n].d = d;
+        d->queues[n].fd = -1;
+        init_messages(&d->queues[n]);
+    }
     err = agl_netif_open(&d->netif, "afpacket", arg, error);
     if (!err) {
         err = start(d, error);
     }
     if (err) {
-        afpacket_close(&d->dev);
+        afpacket_close(&d->queues[0].dev);
         return err;
     }
-    *devp = &d->dev;
+    *devp = &d->queues[0].dev;
     return 0;
 }
 
+static struct agl_dev *
+afpacket_queue(struct agl_dev *dev, uint32_t i)
+{
+    struct afpacket *d = afpacket_cast(dev);
+
+    return i < d->n_queues ? &d->queues[i].dev : NULL;
+}
+
+/* ## --- ##
+ * ## I/O ##
+ * ## --- ## */
+
 /* What the socket had no room for; reading the count resets it. */
 static void
-count_losses(struct afpacket *d)
+count_losses(struct queue *q)
 {
     struct tpacket_stats stats;
     socklen_t len = sizeof stats;
 
-    if (!getsockopt(d->fd, SOL_PACKET, PACKET_STATISTICS, &stats, &len)) {
-        d->dev.rx_errors += stats.tp_drops;
+    if (!getsockopt(q->fd, SOL_PACKET, PACKET_STATISTICS, &stats, &len)) {
+        q->dev.rx_errors += stats.tp_drops;
     }
 }
 
@@ -230,22 +345,22 @@ count_losses(struct afpacket *d)
  * does not stay readable; only EINVAL also is a frame, one with offloads for
  * which the kernel has no virtio_net_hdr. */
 static void
-fetch(struct afpacket *d)
+fetch(struct queue *q)
 {
     uint32_t i;
     int n;
 
     for (i = 0; i < AGL_BURST; i++) {
-        d->rx_msgs[i].msg_hdr.msg_controllen = sizeof d->aux[i];
+        q->rx_msgs[i].msg_hdr.msg_controllen = sizeof q->aux[i];
     }
-    n = recvmmsg(d->fd, d->rx_msgs, AGL_BURST, MSG_DONTWAIT, NULL);
+    n = recvmmsg(q->fd, q->rx_msgs, AGL_BURST, MSG_DONTWAIT, NULL);
     if (n < 0 && errno == EINVAL) {
-        d->dev.rx_errors++;
+        q->dev.rx_errors++;
     }
-    d->next = 0;
-    d->n = n > 0 ? n : 0;
-    if (d->n == AGL_BURST) {
-        count_losses(d);        /* No losses unless there is a queue. */
+    q->next = 0;
+    q->n = n > 0 ? n : 0;
+    if (q->n == AGL_BURST) {
+        count_losses(q);        /* No losses unless there is a queue. */
     }
 }
 
@@ -274,11 +389,11 @@ stripped_tag(struct msghdr *msg)
 /* Makes 'pkt' of what was received in slot 'i'.  A tag goes in behind the
  * addresses, which move down. */
 static bool
-take_frame(struct afpacket *d, uint32_t i, struct agl_pkt *pkt)
+take_frame(struct queue *q, uint32_t i, struct agl_pkt *pkt)
 {
-    struct mmsghdr *msg = &d->rx_msgs[i];
-    struct virtio_net_hdr *hdr = &d->hdrs[i];
-    uint8_t *frame = d->slots[i] + TAG_LEN;
+    struct mmsghdr *msg = &q->rx_msgs[i];
+    struct virtio_net_hdr *hdr = &q->hdrs[i];
+    uint8_t *frame = q->slots[i] + TAG_LEN;
     uint32_t len = msg->msg_len - sizeof *hdr;
     uint32_t tag;
 
@@ -304,18 +419,18 @@ static uint32_t
 afpacket_rx(struct agl_dev *dev, struct agl_pool *pool, struct agl_pkt *pkts[],
             uint32_t max)
 {
-    struct afpacket *d = afpacket_cast(dev);
+    struct queue *q = queue_cast(dev);
     uint32_t n = 0;
 
-    if (d->next == d->n) {
-        fetch(d);
+    if (q->next == q->n) {
+        fetch(q);
     }
-    while (n < max && d->next < d->n && (pkts[n] = agl_pkt_new(pool))) {
-        if (take_frame(d, d->next++, pkts[n])) {
+    while (n < max && q->next < q->n && (pkts[n] = agl_pkt_new(pool))) {
+        if (take_frame(q, q->next++, pkts[n])) {
             n++;
         } else {
             agl_pkt_free(pool, pkts[n]);
-            d->dev.rx_errors++;
+            q->dev.rx_errors++;
         }
     }
     return n;
@@ -323,30 +438,30 @@ afpacket_rx(struct agl_dev *dev, struct agl_pool *pool, struct agl_pkt *pkts[],
 
 /* Sends a few; returns how many, or a negative errno if not even the first. */
 static int
-send_some(struct afpacket *d, struct agl_pkt *const pkts[], uint32_t n)
+send_some(struct queue *q, struct agl_pkt *const pkts[], uint32_t n)
 {
     uint32_t i;
     int sent;
 
     n = n < AGL_BURST ? n : AGL_BURST;
     for (i = 0; i < n; i++) {
-        d->tx_iov[i][0].iov_base = (void *) (pkts[i]->vnet
-                                             ? pkts[i]->vnet : &d->zeros);
-        d->tx_iov[i][1].iov_base = pkts[i]->data;
-        d->tx_iov[i][1].iov_len = pkts[i]->len;
+        q->tx_iov[i][0].iov_base = (void *) (pkts[i]->vnet
+                                             ? pkts[i]->vnet : &q->zeros);
+        q->tx_iov[i][1].iov_base = pkts[i]->data;
+        q->tx_iov[i][1].iov_len = pkts[i]->len;
     }
-    sent = sendmmsg(d->fd, d->tx_msgs, n, MSG_DONTWAIT);
+    sent = sendmmsg(q->fd, q->tx_msgs, n, MSG_DONTWAIT);
     return sent < 0 ? -errno : sent;
 }
 
 static uint32_t
 afpacket_tx(struct agl_dev *dev, struct agl_pkt *pkts[], uint32_t n)
 {
-    struct afpacket *d = afpacket_cast(dev);
+    struct queue *q = queue_cast(dev);
     uint32_t done = 0;
 
     while (done < n) {
-        int sent = send_some(d, &pkts[done], n - done);
+        int sent = send_some(q, &pkts[done], n - done);
 
         if (sent > 0) {
             done += sent;
@@ -362,7 +477,7 @@ afpacket_tx(struct agl_dev *dev, struct agl_pkt *pkts[], uint32_t n)
 static int
 afpacket_fd(const struct agl_dev *dev)
 {
-    return afpacket_cast(dev)->fd;
+    return queue_cast(dev)->fd;
 }
 
 static void
@@ -396,9 +511,10 @@ afpacket_set_mac(struct agl_dev *dev, const uint8_t mac[6])
 
 const struct agl_dev_class agl_dev_afpacket = {
     .type = "afpacket",
-    .usage = "IFNAME (an existing Ethernet interface)",
+    .usage = "[queues=N,]IFNAME (an existing Ethernet interface)",
     .open = afpacket_open,
     .close = afpacket_close,
+    .queue = afpacket_queue,
     .rx = afpacket_rx,
     .tx = afpacket_tx,
     .takes_unfinished = true,

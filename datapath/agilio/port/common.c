@@ -17,6 +17,7 @@
 #include <net/if_arp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -32,6 +33,26 @@ agl_dev_fail(char **error, int err, const char *format, ...)
     }
     va_end(args);
     return err;
+}
+
+bool
+agl_dev_parse_number(const char **arg, const char *name, uint32_t min,
+                     uint32_t max, uint32_t *number)
+{
+    size_t len = strlen(name);
+    unsigned long n;
+    char *end;
+
+    if (strncmp(*arg, name, len) || (*arg)[len] != '=') {
+        return true;
+    }
+    n = strtoul(*arg + len + 1, &end, 10);
+    if (*end != ',' || n < min || n > max) {
+        return false;
+    }
+    *number = (uint32_t) n;
+    *arg = end + 1;
+    return true;
 }
 
 void

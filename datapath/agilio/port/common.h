@@ -23,6 +23,11 @@
 int agl_dev_fail(char **error, int err, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* Takes "NAME=NUMBER," off the front of '*arg', if it is there.  False if the
+ * number is not one from 'min' to 'max'. */
+bool agl_dev_parse_number(const char **arg, const char *name, uint32_t min,
+                          uint32_t max, uint32_t *number);
+
 /* A local unicast address that is the same each time for the same port. */
 void agl_dev_stable_mac(const char *name, const char *arg, uint8_t mac[6]);
 

@@ -94,36 +94,15 @@ mbuf_of(const struct agl_pkt *pkt)
  * ## Open ##
  * ## ---- ## */
 
-/* Takes "NAME=NUMBER," off the front of '*arg'. */
-static bool
-parse_number(const char **arg, const char *name, uint32_t min, uint32_t max,
-             uint32_t *number)
-{
-    size_t len = strlen(name);
-    unsigned long n;
-    char *end;
-
-    if (strncmp(*arg, name, len) || (*arg)[len] != '=') {
-        return true;
-    }
-    n = strtoul(*arg + len + 1, &end, 10);
-    if (*end != ',' || n < min || n > max) {
-        return false;
-    }
-    *number = (uint32_t) n;
-    *arg = end + 1;
-    return true;
-}
-
 static int
 parse(struct dpdk *d, const char **arg, char **error)
 {
     uint32_t n_queues = 0;
 
     d->max_mtu = DEFAULT_MTU;
-    if (!parse_number(arg, "mbufs", 1024, 1 << 22, &d->n_mbufs)
-        || !parse_number(arg, "mtu", 68, AGL_DEV_MAX_MTU, &d->max_mtu)
-        || !parse_number(arg, "queues", 1, d->max_queues, &n_queues)) {
+    if (!agl_dev_parse_number(arg, "mbufs", 1024, 1 << 22, &d->n_mbufs)
+        || !agl_dev_parse_number(arg, "mtu", 68, AGL_DEV_MAX_MTU, &d->max_mtu)
+        || !agl_dev_parse_number(arg, "queues", 1, d->max_queues, &n_queues)) {
         return agl_dev_fail(error, EINVAL, "dpdk: \"%s\" does not begin with "
                             "mbufs=1024..%d, mtu=68..%d or queues=1..%d (as "
                             "many as workers), a comma, and a device", *arg,
