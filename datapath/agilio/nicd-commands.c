@@ -91,6 +91,19 @@ host_state(const struct agl_nicd *nicd)
     return agl_function_attached(nicd->pf) ? "attached" : "absent";
 }
 
+/* Of a port's device, each another worker's. */
+static uint32_t
+count_queues(const struct agl_nic_port *port)
+{
+    const struct agl_dev_class *class = port->dev->class;
+    uint32_t n = 1;
+
+    while (class->queue && class->queue(port->dev, n)) {
+        n++;
+    }
+    return n;
+}
+
 static void
 format_show(struct ds *ds, const struct agl_nicd *nicd,
             const struct nicd_fill *fill)
@@ -115,10 +128,11 @@ format_show(struct ds *ds, const struct agl_nicd *nicd,
     }
     FOR_EACH_PORT (port, nic) {
         ds_put_format(ds, "  port %s: id %#"PRIx32", %s, admin %s, link %s, "
-                      "mtu %"PRIu32"\n",
+                      "mtu %"PRIu32", queues %"PRIu32"\n",
                       port->name, port->id, port->dev->class->type,
                       up_or_down(port->admin_up),
-                      up_or_down(port->status.link_up), port->status.mtu);
+                      up_or_down(port->status.link_up), port->status.mtu,
+                      count_queues(port));
     }
 }
 
@@ -168,7 +182,7 @@ put_show(struct ds *ds, const struct agl_nicd *nicd,
 
     put_tables(ds, nicd->nic, fill, style);
 
-    agilio_table_init(&table, "id name type link admin mtu");
+    agilio_table_init(&table, "id name type link admin mtu queues");
     FOR_EACH_PORT (port, nicd->nic) {
         table_add_row(&table);
         agilio_table_number(&table, port->id);
@@ -177,6 +191,7 @@ put_show(struct ds *ds, const struct agl_nicd *nicd,
         agilio_table_text(&table, up_or_down(port->status.link_up));
         agilio_table_text(&table, up_or_down(port->admin_up));
         agilio_table_number(&table, port->status.mtu);
+        agilio_table_number(&table, count_queues(port));
     }
     agilio_table_put(ds, &table, "ports", style);
 }
