@@ -381,6 +381,16 @@ test_tap(void)
     dev->class->status(dev, &status);
     CHECK(status.mtu == 1400);
     dev->class->close(dev);
+
+    /* The kernel spreads flows over its queues, but may move one. */
+    n_workers = 2;
+    dev = open_dev(dpdk, "net_tap0,iface=dpdktap0");
+    CHECK(dev && !dev->class->queue(dev, 1));
+    dev->class->close(dev);
+    dev = open_dev(dpdk, "queues=2,net_tap0,iface=dpdktap0");
+    CHECK(dev && dev->class->queue(dev, 1));
+    dev->class->close(dev);
+    n_workers = 1;
 }
 
 int

@@ -149,7 +149,9 @@ usable_rss(const struct rte_eth_dev_info *info)
            & (RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP);
 }
 
-/* Chooses the number of queues unless it was asked for. */
+/* Chooses the number of queues unless it was asked for.  A device that tells
+ * of RSS, but has no table of which flows go where, leaves it to others: with
+ * net_tap the kernel may move a flow to another queue. */
 static int
 choose_queues(struct dpdk *d, const struct rte_eth_dev_info *info,
               char **error)
@@ -161,7 +163,8 @@ choose_queues(struct dpdk *d, const struct rte_eth_dev_info *info,
                             "has %d", d->n_queues, n);
     }
     if (!d->n_queues) {
-        d->n_queues = usable_rss(info) ? RTE_MIN(n, d->max_queues) : 1;
+        d->n_queues = usable_rss(info) && info->reta_size
+                      ? RTE_MIN(n, d->max_queues) : 1;
     }
     if (!d->n_mbufs) {
         d->n_mbufs = RTE_MAX(MIN_MBUFS, QUEUE_MBUFS * d->n_queues);
