@@ -50,9 +50,10 @@ write_record(struct agl_worker *w, struct agl_port *port,
     }
 }
 
-/* Hands a record over to the owner of 'port', which writes and counts it; a
- * copy of our pool, since what 'p' tells may not be there any more when that
- * happens.  Takes 'pkt' over. */
+/* Hands a record over to the owner of 'port', which writes and counts it; in a
+ * buffer of our pool, since what 'p' tells may not be there any more when that
+ * happens.  It takes nothing from the copies that are to come: 'pkt' is one of
+ * them, and gives its buffer back, or there are none.  Takes 'pkt' over. */
 static void
 pass_on(struct agl_worker *w, const struct agl_port *port,
         const struct preamble *p, struct agl_pkt *pkt,

@@ -13,7 +13,6 @@
 bool
 agl_tx_spare(struct agl_worker *w, uint32_t n)
 {
-    n += w->pool.n_reserved;
     if (AGILIO_UNLIKELY(w->pool.n_free < n)) {
         agl_tx_flush(w);
     }

@@ -23,8 +23,8 @@ void agl_tx_flush(struct agl_worker *);
 /* Does what others have handed over, and flushes; returns how many packets
  * that were. */
 uint32_t agl_tx_take_over(struct agl_worker *);
-/* True if the pool has 'n' buffers that are not reserved.  Packets that wait
- * must not be why it has not: they are sent then. */
+/* True if the pool has 'n' buffers.  Packets that wait must not be why it has
+ * not: they are sent then. */
 bool agl_tx_spare(struct agl_worker *, uint32_t n);
 /* Hands a packet over to the port's owner.  False if that one is behind: then
  * the packet is the caller's, to be dropped. */

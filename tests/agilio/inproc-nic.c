@@ -229,8 +229,6 @@ inproc_add_port(struct inproc *n, uint32_t dev)
 {
     char name[3];
 
-    init_dev(&n->devs[dev], n->queues ? &n->second[dev] : NULL);
-    init_dev(&n->second[dev], NULL);
     port_name(name, dev);
     must(!agl_nic_port_add(n->nic, name, &n->devs[dev].up, &n->ids[dev]),
          "a port cannot be added");
@@ -261,6 +259,8 @@ inproc_start(struct inproc *n, const struct agl_geometry *geometry,
     must(!agl_nic_create(&n->nic, &n->ops, &n->region, n_packets, n_tracker),
          "the NIC cannot be made");
     for (uint32_t i = 0; i < n_devs; i++) {
+        init_dev(&n->devs[i], n->queues ? &n->second[i] : NULL);
+        init_dev(&n->second[i], NULL);
         inproc_add_port(n, i);
     }
 }

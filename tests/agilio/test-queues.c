@@ -25,14 +25,21 @@ struct record {
 };
 
 static void
-start(uint32_t n_packets)
+start_granules(uint32_t n_packets, uint32_t packet_granules)
 {
     struct agl_geometry geometry = inproc_geometry;
 
     geometry.n_workers = N_WORKERS;
+    geometry.packet_granules = packet_granules;
     inproc_start(&sim, &geometry, n_packets, 64, N_DEVS);
     inproc_attach(&sim);
     CHECK(!inproc_hello(&sim, AGILIO_ABI_MIN, AGILIO_ABI_MAX, NULL));
+}
+
+static void
+start(uint32_t n_packets)
+{
+    start_granules(n_packets, inproc_geometry.packet_granules);
 }
 
 static void
@@ -338,6 +345,71 @@ test_no_buffer(void)
     inproc_stop(&sim);
 }
 
+/* Nor is there one for all copies of a packet: what there is will do. */
+static void
+test_reserved(void)
+{
+    struct {
+        struct agilio_action_copy_to_host copy;
+        uint32_t actions;
+    } program[3] = { { .actions = 0 } };
+
+    for (int i = 0; i < 3; i++) {
+        program[i].copy = ACTION(COPY_TO_HOST, copy_to_host, len, 4);
+        program[i].copy.action.len = agilio_to_le16(sizeof program[i]);
+    }
+    for (uint32_t n_packets = 3; n_packets < 8; n_packets++) {
+        start(n_packets);
+        CHECK(!put(1, 0, 0, program, sizeof program));
+        inject(&second[0], 1);
+        inproc_settle(&sim);
+        CHECK(counter(AGILIO_COUNTER_CARRIED) == 1);
+        CHECK(counter(AGILIO_COUNTER_SAMPLED)
+              + counter(AGILIO_COUNTER_DROP_NO_BUFFER) == 3);
+        inproc_stop(&sim);
+    }
+}
+
+/* The longest frame has a place in a record; one that grew beyond has none. */
+static void
+test_too_long(void)
+{
+    struct {
+        struct agilio_action_push_vlan push;
+        struct agilio_action_recirc recirc;
+    } program;
+    struct record r;
+
+    start_granules(64, 1024);
+    inject_len(&second[0], 1, AGILIO_MAX_FRAME);
+    inproc_settle(&sim);
+    CHECK(inproc_take(&sim, 0, &r) == sizeof r.desc + AGILIO_MAX_FRAME);
+
+    program.push = ACTION(PUSH_VLAN, push_vlan, action.len,
+                          sizeof program.push);
+    program.push.tpid = agilio_to_be16(0x8100);
+    program.push.tci = agilio_to_be16(0x1001);
+    program.push.action.len = agilio_to_le16(sizeof program.push);
+    program.recirc = ACTION(RECIRC, recirc, recirc_id, 7);
+    CHECK(!put(1, 0, 0, &program, sizeof program));
+    inject_len(&second[0], 1, AGILIO_MAX_FRAME);
+    inproc_settle(&sim);
+    CHECK(!inproc_take(&sim, 0, &r));
+    CHECK(counter(AGILIO_COUNTER_DROP_HOST_TOO_BIG) == 1);
+    inproc_stop(&sim);
+}
+
+/* What other workers do while the control thread waits for one. */
+static void
+wait_worker(void *aux, struct agl_worker *w)
+{
+    (void) aux;
+    agl_worker_round(w);
+    for (int i = 0; i < N_WORKERS; i++) {
+        go(i);
+    }
+}
+
 /* A port goes, and comes again, while packets of its are on the way: none is
  * lost, none is the new port's. */
 static void
@@ -347,6 +419,7 @@ test_port_again(void)
     struct record r;
 
     start(64);
+    sim.ops.wait_worker = wait_worker;
     for (uint32_t i = 0; i < N_DEVS; i++) {
         uint32_t id = ids[i];
         char name[] = { 'p', (char) ('0' + i), '\0' };
@@ -354,20 +427,17 @@ test_port_again(void)
         inject(&second[i], i);
         inject(&second[(i + 1) % N_DEVS], 9);   /* Of a port that stays. */
         go((i + 1) % N_WORKERS);
+        inject(&second[i], 7);
         CHECK(agl_nic_port_del(sim.nic, name) == &devs[i].up);
         CHECK(inproc_take(&sim, i, &r) && number(&r, 92) == i);
         CHECK(agilio_from_le32(r.desc.port) == id);
         CHECK(!inproc_take(&sim, i, &r));
-
-        inject(&second[i], 7);
-        inproc_settle(&sim);
         CHECK(second[i].n_rx == 1);             /* Nobody asks. */
 
         inproc_add_port(&sim, i);
         CHECK(ids[i] != id);
-        inject(&second[i], 8);
         inproc_settle(&sim);
-        CHECK(inproc_take(&sim, i, &r) && number(&r, 92) == 8);
+        CHECK(inproc_take(&sim, i, &r) && number(&r, 92) == 7);
         CHECK(agilio_from_le32(r.desc.port) == ids[i]);
         agl_region_port_stats(&sim.region, i, &stats);
         CHECK(agilio_from_le64(stats.rx_packets) == 1);
@@ -512,6 +582,8 @@ main(void)
     RUN(test_sample);
     RUN(test_lost);
     RUN(test_no_buffer);
+    RUN(test_reserved);
+    RUN(test_too_long);
     RUN(test_port_again);
     RUN(test_down);
     RUN(test_host);
