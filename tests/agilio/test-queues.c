@@ -385,11 +385,12 @@ test_too_long(void)
     inproc_settle(&sim);
     CHECK(inproc_take(&sim, 0, &r) == sizeof r.desc + AGILIO_MAX_FRAME);
 
-    program.push = ACTION(PUSH_VLAN, push_vlan, action.len,
-                          sizeof program.push);
-    program.push.tpid = agilio_to_be16(0x8100);
-    program.push.tci = agilio_to_be16(0x1001);
-    program.push.action.len = agilio_to_le16(sizeof program.push);
+    program.push = (struct agilio_action_push_vlan) {
+        .action = { agilio_to_le16(AGILIO_ACTION_PUSH_VLAN),
+                    agilio_to_le16(sizeof program.push) },
+        .tpid = agilio_to_be16(0x8100),
+        .tci = agilio_to_be16(0x1001),
+    };
     program.recirc = ACTION(RECIRC, recirc, recirc_id, 7);
     CHECK(!put(1, 0, 0, &program, sizeof program));
     inject_len(&second[0], 1, AGILIO_MAX_FRAME);
