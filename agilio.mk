@@ -180,6 +180,8 @@ datapath_agilio_libagilio_nic_la_SOURCES = \
 	datapath/agilio/port/common.c \
 	datapath/agilio/port/common.h \
 	datapath/agilio/port/dpdk.h \
+	datapath/agilio/port/packet-socket.c \
+	datapath/agilio/port/packet-socket.h \
 	datapath/agilio/port/pcap.c \
 	datapath/agilio/port/port.h \
 	datapath/agilio/port/tap.c \

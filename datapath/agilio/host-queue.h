@@ -20,8 +20,8 @@ void agl_host_queue_upcall(struct agl_worker *, struct agl_pkt *,
 /* struct agl_run's way. */
 void agl_host_queue_sample(struct agl_run *, const void *actions,
                            uint32_t len, struct agl_pkt *);
-/* Owner: writes a record that another worker has handed over.  'fate' counts
- * it. */
+/* Owner: writes a record that another worker has handed over, before it let go
+ * of the port (nic.c).  'fate' counts it. */
 void agl_host_queue_record(struct agl_worker *, uint32_t port_id,
                            struct agl_pkt *record, enum agilio_counter fate);
 /* Owner: sends a burst that the host has for 'port'; returns how many packets

@@ -3,9 +3,10 @@
  * trace.c - what the NIC would do with a frame: for AGILIO_MSG_TRACE
  * (request.c), with which ovs-vswitchd asks, and for nic/trace (nicd-trace.c).
  *
- * The port's worker looks the frame up between two bursts, as the pipeline
+ * The port's owner looks the frame up between two bursts, as the pipeline
  * does, and runs nothing.  Of later passes it knows what the tracker's entry
- * says.
+ * says; of what another worker, with another queue of the port, has learned it
+ * knows nothing.
  */
 
 #include "trace.h"

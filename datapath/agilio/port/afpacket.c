@@ -19,25 +19,22 @@
  * a port that is down.  An interface that goes away is a port without link; if
  * one of that name appears again, status() takes it.
  *
- * Several queues are as many sockets, over which the kernel spreads flows by
- * their addresses and ports, both ways alike (PACKET_FANOUT_HASH).  Of a
- * fragment it sees the addresses only: it may go by another queue than a whole
- * packet of its flow, and then overtake it.  So there is one queue unless more
- * are asked for.
+ * Several queues are as many sockets, which share what comes in by flow
+ * (packet-socket.h).  As a fragment may be taken for another flow's and then
+ * overtake a whole packet, there is one queue unless more are asked for.
  *
  * Threads: 'netif' and 'ifindex' are the control thread's, a queue is its
- * worker's; its 'fd' is used by both, each for its own.
+ * worker's; its socket is used by both, each for its own.
  */
 
 #define _GNU_SOURCE 1           /* recvmmsg() */
 #include "port/common.h"
+#include "port/packet-socket.h"
 #include "port/vnet.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
-#include <linux/filter.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <stdlib.h>
@@ -49,9 +46,6 @@
 #define SLOT_SIZE (65536 + 9 * 64)
 #define TAG_LEN 4               /* Of a VLAN: room for it in front. */
 
-/* The queue in the kernel, in its own reckoning of memory. */
-#define RCVBUF (8 << 20)
-
 union auxdata {
     struct cmsghdr align;
     uint8_t buf[CMSG_SPACE(sizeof(struct tpacket_auxdata))];
@@ -60,7 +54,7 @@ union auxdata {
 struct queue {
     struct agl_dev dev;
     struct afpacket *d;
-    int fd;
+    const int *fd;              /* In 'd->fds'. */
 
     /* The received burst: slots from 'next' to 'n' wait. */
     uint8_t slots[AGL_BURST][SLOT_SIZE];
@@ -79,6 +73,7 @@ struct afpacket {
     struct agl_netif netif;
     int ifindex;                /* That the sockets are bound to; 0: none. */
     uint32_t n_queues;
+    int *fds;                   /* [n_queues] */
     struct queue queues[];      /* The first is the device. */
 };
 
@@ -94,127 +89,13 @@ afpacket_cast(const struct agl_dev *dev)
     return queue_cast(dev)->d;
 }
 
-/* ## ------- ##
- * ## Sockets ##
- * ## ------- ## */
-
-static int
-set_option(int fd, int option, int value)
-{
-    return setsockopt(fd, SOL_PACKET, option, &value, sizeof value) < 0
-           ? errno : 0;
-}
-
-/* What a socket receives: nothing, or what comes in. */
-static int
-set_filter(int fd, bool open)
-{
-    struct sock_filter code[] = {
-        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, SKF_AD_OFF + SKF_AD_PKTTYPE),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, PACKET_OUTGOING, 1, 0),
-        BPF_STMT(BPF_RET | BPF_K, open ? UINT32_MAX : 0),
-        BPF_STMT(BPF_RET | BPF_K, 0),
-    };
-    struct sock_fprog program = { AGILIO_ARRAY_SIZE(code), code };
-
-    return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program,
-                      sizeof program) < 0 ? errno : 0;
-}
-
-/* Binds to the interface of that index; 0 or a positive errno. */
-static int
-bind_queue(struct queue *q, int ifindex)
-{
-    struct sockaddr_ll sll = {
-        .sll_family = AF_PACKET,
-        .sll_protocol = htons(ETH_P_ALL),
-        .sll_ifindex = ifindex,
-    };
-    struct packet_mreq mreq = {
-        .mr_ifindex = ifindex,
-        .mr_type = PACKET_MR_PROMISC,
-    };
-
-    if (bind(q->fd, (struct sockaddr *) &sll, sizeof sll) < 0
-        || setsockopt(q->fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &mreq,
-                      sizeof mreq) < 0) {
-        return errno;
-    }
-    return 0;
-}
-
-/* A socket with all its options, which receives nothing before it is bound; in
- * the place of the queue's last one, if there was one.  0 or a positive
+/* Has the sockets receive from the interface of that index; 0 or a positive
  * errno. */
-static int
-make_socket(struct queue *q)
-{
-    static const int options[] = {
-        PACKET_AUXDATA, PACKET_VNET_HDR, PACKET_IGNORE_OUTGOING
-    };
-    const int size = RCVBUF;
-    int fd, err = 0;
-    size_t i;
-
-    fd = socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0) {
-        return errno;
-    }
-    for (i = 0; !err && i < AGILIO_ARRAY_SIZE(options); i++) {
-        err = set_option(fd, options[i], 1);
-    }
-    /* Best effort: beyond the system's limit if that is allowed. */
-    if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size)) {
-        setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
-    }
-    if (q->fd < 0) {
-        q->fd = fd;
-    } else {
-        err = err ? err : dup3(fd, q->fd, O_CLOEXEC) < 0 ? errno : 0;
-        close(fd);
-    }
-    return err;
-}
-
-/* Makes one group of the sockets.  What they get until all of them are in it
- * has been filtered out, since more than one got it. */
-static int
-make_group(struct afpacket *d)
-{
-    int group = (PACKET_FANOUT_HASH | PACKET_FANOUT_FLAG_UNIQUEID) << 16;
-    socklen_t len = sizeof group;
-    int err = 0;
-
-    for (uint32_t i = 0; !err && i < d->n_queues; i++) {
-        err = set_option(d->queues[i].fd, PACKET_FANOUT, group);
-        if (!err && !i && getsockopt(d->queues[i].fd, SOL_PACKET,
-                                     PACKET_FANOUT, &group, &len) < 0) {
-            err = errno;
-        }
-    }
-    for (uint32_t i = 0; !err && i < d->n_queues; i++) {
-        err = set_filter(d->queues[i].fd, true);
-    }
-    return err;
-}
-
-/* Has the sockets receive from the interface of that index.  A single one can
- * be bound anew; those of a group cannot, others take their place.  0 or a
- * positive errno. */
 static int
 attach(struct afpacket *d, int ifindex)
 {
-    bool grouped = d->n_queues > 1;
-    int err = 0;
+    int err = agl_packet_sockets_attach(d->fds, d->n_queues, ifindex);
 
-    for (uint32_t i = 0; !err && i < d->n_queues; i++) {
-        struct queue *q = &d->queues[i];
-
-        err = grouped || q->fd < 0 ? make_socket(q) : 0;
-        err = !err && grouped ? set_filter(q->fd, false) : err;
-        err = err ? err : bind_queue(q, ifindex);
-    }
-    err = !err && grouped ? make_group(d) : err;
     d->ifindex = err ? 0 : ifindex;
     return err;
 }
@@ -245,10 +126,11 @@ afpacket_close(struct agl_dev *dev)
     struct afpacket *d = afpacket_cast(dev);
 
     for (uint32_t i = 0; i < d->n_queues; i++) {
-        if (d->queues[i].fd >= 0) {
-            close(d->queues[i].fd);
+        if (d->fds[i] >= 0) {
+            close(d->fds[i]);
         }
     }
+    free(d->fds);
     agl_netif_close(&d->netif);
     free(d);
 }
@@ -294,14 +176,16 @@ afpacket_open(const char *name, const char *arg, uint32_t n_workers,
                             "and a comma", arg, n_workers);
     }
     d = calloc(1, sizeof *d + n * sizeof d->queues[0]);
-    if (!d) {
+    if (!d || !(d->fds = calloc(n, sizeof d->fds[0]))) {
+        free(d);
         return agl_dev_fail(error, ENOMEM, "afpacket: out of memory");
     }
     d->n_queues = n;
     while (n--) {
         d->queues[n].dev.class = &agl_dev_afpacket;
         d->queues[n].d = d;
-        d->queues[n].fd = -1;
+        d->queues[n].fd = &d->fds[n];
+        d->fds[n] = -1;
         init_messages(&d->queues[n]);
     }
     err = agl_netif_open(&d->netif, "afpacket", arg, error);
@@ -335,7 +219,7 @@ count_losses(struct queue *q)
     struct tpacket_stats stats;
     socklen_t len = sizeof stats;
 
-    if (!getsockopt(q->fd, SOL_PACKET, PACKET_STATISTICS, &stats, &len)) {
+    if (!getsockopt(*q->fd, SOL_PACKET, PACKET_STATISTICS, &stats, &len)) {
         q->dev.rx_errors += stats.tp_drops;
     }
 }
@@ -353,7 +237,7 @@ fetch(struct queue *q)
     for (i = 0; i < AGL_BURST; i++) {
         q->rx_msgs[i].msg_hdr.msg_controllen = sizeof q->aux[i];
     }
-    n = recvmmsg(q->fd, q->rx_msgs, AGL_BURST, MSG_DONTWAIT, NULL);
+    n = recvmmsg(*q->fd, q->rx_msgs, AGL_BURST, MSG_DONTWAIT, NULL);
     if (n < 0 && errno == EINVAL) {
         q->dev.rx_errors++;
     }
@@ -450,7 +334,7 @@ send_some(struct queue *q, struct agl_pkt *const pkts[], uint32_t n)
         q->tx_iov[i][1].iov_base = pkts[i]->data;
         q->tx_iov[i][1].iov_len = pkts[i]->len;
     }
-    sent = sendmmsg(q->fd, q->tx_msgs, n, MSG_DONTWAIT);
+    sent = sendmmsg(*q->fd, q->tx_msgs, n, MSG_DONTWAIT);
     return sent < 0 ? -errno : sent;
 }
 
@@ -477,7 +361,7 @@ afpacket_tx(struct agl_dev *dev, struct agl_pkt *pkts[], uint32_t n)
 static int
 afpacket_fd(const struct agl_dev *dev)
 {
-    return queue_cast(dev)->fd;
+    return *queue_cast(dev)->fd;
 }
 
 static void
