@@ -33,9 +33,7 @@ write_record(struct agl_worker *w, struct agl_port *port,
     uint32_t p_len = p ? p->len : 0;
     uint32_t n = agilio_ring_granules(p_len + pkt->len);
 
-    if (!w->host_attached) {
-        agl_worker_drop(w, pkt, AGILIO_COUNTER_DROP_NO_HOST);
-    } else if (n > ring->n) {
+    if (n > ring->n) {
         agl_worker_drop(w, pkt, AGILIO_COUNTER_DROP_HOST_TOO_BIG);
     } else if (agilio_ring_free(ring) < n) {
         agl_worker_drop(w, pkt, AGILIO_COUNTER_DROP_HOST_FULL);
@@ -85,7 +83,13 @@ void
 agl_host_queue_record(struct agl_worker *w, uint32_t port_id,
                       struct agl_pkt *record, enum agilio_counter fate)
 {
-    write_record(w, &w->ports[agilio_port_slot(port_id)], NULL, record, fate);
+    struct agl_port *port = &w->ports[agilio_port_slot(port_id)];
+
+    if (!w->host_attached) {    /* Any more. */
+        agl_worker_drop(w, record, AGILIO_COUNTER_DROP_NO_HOST);
+    } else {
+        write_record(w, port, NULL, record, fate);
+    }
 }
 
 /* Gives 'pkt' to the host by the port that it came by, and takes it over. */
@@ -101,7 +105,9 @@ give(struct agl_worker *w, struct preamble *p, struct agl_pkt *pkt,
     p->desc.timestamp = agilio_to_le64(w->now);
     p->desc.hash = agilio_to_le32(pkt->has_hash ? pkt->flow_hash : 0);
 
-    if (pkt->len > AGILIO_MAX_FRAME) {
+    if (!w->host_attached) {
+        agl_worker_drop(w, pkt, AGILIO_COUNTER_DROP_NO_HOST);
+    } else if (pkt->len > AGILIO_MAX_FRAME) {
         agl_worker_drop(w, pkt, AGILIO_COUNTER_DROP_HOST_TOO_BIG);
     } else if (port->qp) {
         write_record(w, port, p, pkt, fate);

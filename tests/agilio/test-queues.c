@@ -320,11 +320,15 @@ test_lost(void)
     CHECK(counter(AGILIO_COUNTER_DROP_HOST_FULL)
           + counter(AGILIO_COUNTER_FALLBACK_MISS) == 20 + AGL_HANDOVER);
 
-    /* There is no host. */
+    /* There is no host any more; there is none. */
+    inject(&second[0], 1);
+    go(1);
     agl_nic_host_gone(sim.nic);
+    CHECK(counted(0, AGILIO_COUNTER_DROP_NO_HOST) == 1);
     inject(&second[0], 1);
     inproc_settle(&sim);
-    CHECK(counter(AGILIO_COUNTER_DROP_NO_HOST) == 1);
+    CHECK(counted(1, AGILIO_COUNTER_DROP_NO_HOST) == 1);
+    CHECK(counter(AGILIO_COUNTER_DROP_NO_HOST) == 2);
     inproc_stop(&sim);
 }
 
