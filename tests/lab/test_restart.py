@@ -38,9 +38,10 @@ def carries(k, a):
     return k.share_of(lambda: a.ping('10.1.0.2', 50, 0.02)) > 0.95
 
 
-def check_hung(machine):
+def check_hung(machine, nic):
     """Who wants something of a NIC that stands still waits once, in all."""
     machine.run('dmesg -C')
+    nic.send_signal(signal.SIGSTOP)
     seconds = float(machine.run(ADD_FLOWS, timeout=HUNG * 4))
     machine.run('. /lab-env; ovs-appctl -T 10 version; '
                 'ovs-vsctl -t 10 add-br br1 -- del-br br1')
@@ -63,8 +64,7 @@ def test(k):
                 'priority=9,icmp,nw_src=10.1.0.1,actions=normal')
     lab.wait_until('a path', lambda: carries(k, a))
 
-    nic.send_signal(signal.SIGSTOP)
-    waited = check_hung(machine)
+    waited = check_hung(machine, nic)
     nic.send_signal(signal.SIGCONT)
     lab.wait_until('carried by a NIC that woke up', lambda: carries(k, a))
 
