@@ -14,8 +14,9 @@ import lab
 
 HUNG = 40                       # Requests to a NIC that does not answer.
 ADD_FLOWS = r'''. /lab-env
+out=$(ovs-dpctl show | sed -n 's/^ *port \([0-9]*\): agl_p1$/\1/p')
 for i in $(seq 10 %d); do
-    echo "in_port(2),eth(src=02:00:00:00:00:$i),eth_type(0x88b5) 3"
+    echo "in_port(agl_p0),eth(src=02:00:00:00:00:$i),eth_type(0x88b5) $out"
 done >/run/flows
 start=$(date +%%s.%%N)
 ovs-dpctl add-flows /run/flows
