@@ -71,16 +71,21 @@ guard_key(uint32_t i)
     return &keys[(n_keys - 1 - i) % GUARD_KEYS];
 }
 
-void
-guard_check(const struct agl_pkt *pkt)
+static void
+check_frame(const struct agl_pkt *pkt)
 {
-    const uint8_t *room_end;
+    const uint8_t *room_end = pkt->room + sizeof pkt->room;
 
-    FUZZ_MUST(find(pkt));
-    room_end = pkt->room + sizeof pkt->room;
     FUZZ_MUST(pkt->data >= pkt->room && pkt->data <= room_end);
     FUZZ_MUST(pkt->len <= (size_t) (room_end - pkt->data));
     FUZZ_MUST(pkt->md.tunnel.opts_len <= sizeof pkt->tun_opts);
+}
+
+void
+guard_check(const struct agl_pkt *pkt)
+{
+    FUZZ_MUST(find(pkt));
+    check_frame(pkt);
 }
 
 bool
@@ -191,8 +196,10 @@ WRAP(void, agl_parse, struct agl_pkt *pkt,
                                     &pkt->l4_ofs };
     uint32_t last = 0;
 
-    guard_check(pkt);
-    poison_tail(pkt);
+    check_frame(pkt);
+    if (find(pkt)) {            /* No pool has what is traced. */
+        poison_tail(pkt);
+    }
     memset(key, 0xa5, sizeof *key);
     __real_agl_parse(pkt, options, key);
     keys[n_keys++ % GUARD_KEYS] = *key;

@@ -64,7 +64,9 @@ def check_counts(machine, a):
 def check_idle(k, machine, a):
     """A ping each second keeps its flow, which counts on; then it goes."""
     set_idle(machine, IDLE)
-    a.ping('10.1.0.2', 1)
+    # The flow that there was may have been idle for longer.
+    lab.wait_until('a flow', lambda: a.ping('10.1.0.2', 1)
+                   and datapath_counts(machine, 'src'), 10)
     before = datapath_counts(machine, 'src')[0]
     a.ping('10.1.0.2', 3 * IDLE, 1)
     after = datapath_counts(machine, 'src')
