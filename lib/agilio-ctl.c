@@ -30,8 +30,10 @@ VLOG_DEFINE_THIS_MODULE(agilio_ctl);
 #define SEND_STEP_NS (50 * 1000)
 
 /* How often, while flows come and go, the agilio thread looks for answers that
- * nobody waits for, and rings for requests that are not urgent. */
+ * nobody waits for, and rings for requests that are not urgent: but for the
+ * first ones, for a flow that comes with few others is not to wait. */
 #define LAZY_MS 4
+#define N_PROMPT 8
 
 struct request {
     struct ovs_list node;       /* In ctl->waiting, then in ->answered. */
@@ -108,7 +110,7 @@ static void
 kick_for(struct agilio_ctl *ctl, uint16_t type)
     OVS_REQUIRES(ctl->mutex)
 {
-    if (ctl->lazy && !is_urgent(type)) {
+    if (ctl->lazy && !is_urgent(type) && ++ctl->n_prompt > N_PROMPT) {
         ctl->kick_due = true;
     } else {
         kick(ctl);
@@ -271,6 +273,7 @@ agilio_ctl_wait(struct agilio_ctl *ctl)
     } else if (!ctl->n_urgent
                && (ctl->busy || !ovs_list_is_empty(&ctl->waiting))) {
         ctl->lazy = true;
+        ctl->n_prompt = 0;
         poll_timer_wait(LAZY_MS);
     } else if (!agilio_ring_sleep(&ctl->from_nic)) {
         poll_immediate_wake();

@@ -6,9 +6,10 @@
  * flow's first packets would pass through the host for that long; here, they
  * sleep on a sequence number which every append to a queue changes.
  *
- * Where a flow has come, others come soon: who would wake the thread for each
- * of them would spend more on that than the thread on the flows.  So before it
- * sleeps, it naps, and only a nap that brought nothing is followed by sleep.
+ * Where many flows come, others come soon: who would wake the thread for each
+ * of them would spend more on that than the thread on the flows.  So a thread
+ * that was woken often of late naps before it sleeps, and only a nap that
+ * brought nothing is followed by sleep.  A few flows are taken at once.
  *
  * There is one number for all threads (other_config:n-offload-threads), since
  * the place that appends knows its queue only by index.  A thread that is
@@ -27,9 +28,20 @@
 #include "openvswitch/poll-loop.h"
 #include "ovs-thread.h"
 #include "seq.h"
+#include "timeval.h"
 #include "util.h"
 
 #define NAP_NS (1000 * 1000)
+
+/* A thread may be woken so often in so long, and does not nap. */
+#define N_PROMPT 8
+#define PROMPT_MS 8
+
+struct prompt {
+    long long int since;        /* time_msec(). */
+    uint32_t n;
+};
+DEFINE_STATIC_PER_THREAD_DATA(struct prompt, prompt, { 0, 0 });
 
 /* Created by whoever comes first, and never destroyed: the threads live as
  * long as the process. */
@@ -46,10 +58,23 @@ appended_seq(void)
     return seq;
 }
 
+static bool
+was_woken_often(void)
+{
+    struct prompt *p = prompt_get();
+    long long int now = time_msec();
+
+    if (now - p->since >= PROMPT_MS) {
+        p->since = now;
+        p->n = 0;
+    }
+    return ++p->n > N_PROMPT;
+}
+
 void
 agilio_offload_wait(struct mpsc_queue *queue)
 {
-    if (!mpsc_queue_tail(queue)) {
+    if (was_woken_often() && !mpsc_queue_tail(queue)) {
         xnanosleep(NAP_NS);
     }
     for (;;) {
