@@ -42,7 +42,7 @@ struct agilio_ctl {
     bool busy OVS_GUARDED;              /* Others were answered lately. */
     bool lazy OVS_GUARDED;              /* The agilio thread comes by soon, */
     bool kick_due OVS_GUARDED;          /* and has to ring then. */
-    uint32_t n_prompt OVS_GUARDED;      /* Requests that were not left to it. */
+    uint32_t n_prompt OVS_GUARDED;      /* Requests not left to it. */
     bool port_event OVS_GUARDED;                /* One has come. */
     const char *broken OVS_GUARDED;             /* Why, or NULL. */
     uint8_t buf[AGILIO_MAX_MSG] OVS_GUARDED;
