@@ -83,6 +83,7 @@ sleep 1
 ip netns exec h1 ping -n -q -c 20 -i 0.05 -W 1 $to | grep transmitted \\
     | sed 's/, time.*//' || :
 ovs-dpctl dump-flows | grep -v 'eth_type(0x0806)' || :
+ovs-appctl revalidator/wait
 ovs-ofctl -O OpenFlow13 dump-flows br0
 '''
 
