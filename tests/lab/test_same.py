@@ -95,6 +95,10 @@ ovs-dpctl dump-flows
 ovs-ofctl dump-ports br0 h2
 ovs-dpctl show | grep -vE '^ *(masks|cache):'
 ovs-appctl exit --cleanup
+# The kernel frees what the process had when that has ended, and RCU's readers.
+for i in $(seq 50); do
+    [ $(cat /sys/module/openvswitch/refcnt) = 0 ] || sleep 0.1
+done
 lsmod | awk '$1 == "openvswitch" { print $1, $3 }'
 rmmod openvswitch
 dmesg | grep -E 'openvswitch|vxlan|geneve|gre|promiscuous|WARN|BUG' \\
