@@ -119,6 +119,7 @@ agilio_core_sources = \
 	datapath/agilio/capture.c \
 	datapath/agilio/capture.h \
 	datapath/agilio/control.c \
+	datapath/agilio/forward.h \
 	datapath/agilio/host-queue.c \
 	datapath/agilio/host-queue.h \
 	datapath/agilio/host/function.h \
@@ -155,6 +156,7 @@ agilio_core_sources = \
 	datapath/agilio/table/tracker-key.h \
 	datapath/agilio/table/tracker-learn.c \
 	datapath/agilio/table/tracker-private.h \
+	datapath/agilio/table/tracker-vector.c \
 	datapath/agilio/table/tracker.c \
 	datapath/agilio/table/tracker.h \
 	datapath/agilio/trace.c \

@@ -21,9 +21,9 @@
 
 #include "pipeline.h"
 
+#include "forward.h"
 #include "host-queue.h"
 #include "pkt/key-hash.h"
-#include "tx.h"
 
 /* A program that a packet has room for now has it in AGL_PKT_HEADROOM. */
 AGILIO_ASSERT(AGILIO_MAX_GROWTH <= AGL_PKT_HEADROOM);
@@ -40,7 +40,7 @@ reserve(struct agl_worker *w, uint32_t n)
 }
 
 /* False if a received packet goes no further, and then counts it. */
-static bool
+static inline bool
 admit(struct agl_worker *w, struct agl_port *port, struct agl_pkt *pkt)
 {
     if (AGILIO_UNLIKELY(!(port->flags & AGILIO_PORT_ADMIN_UP))) {
@@ -89,15 +89,16 @@ mask_lookup(struct agl_worker *w, struct agl_traversal *t,
     return flow;
 }
 
-/* The flow of a packet that begins a traversal, whose 'tk' is made; NULL if
- * the tracker does not know it. */
+/* The flow of a packet that begins a traversal; NULL if the tracker does not
+ * know it, even by what it has learned since the whole burst was looked up. */
 static inline struct agl_flow *
 exact_lookup(struct agl_worker *w, struct agl_traversal *t)
 {
     t->at = 1;
     t->shape = t->tk.shape;
     t->settled = false;
-    return (agl_tracker_lookup(w->tracker, w->table, &t->tk, w->now, &t->path)
+    return (t->path.n || agl_tracker_lookup(w->tracker, w->table, &t->tk,
+                                            w->now, &t->path)
             ? t->path.flows[0] : NULL);
 }
 
@@ -112,16 +113,7 @@ static inline void
 account(struct agl_worker *w, const struct agl_flow *flow,
         const struct agl_pkt *pkt)
 {
-    struct agilio_flow_stats *stats = flow->stats;
-    uint16_t tcp_flags = agilio_from_le16(stats->tcp_flags);
-
-    agl_stat_add(&stats->packets, 1);
-    agl_stat_add(&stats->bytes, pkt->len);
-    agilio_store_relaxed(&stats->used, agilio_to_le64(w->now));
-    if (pkt->tcp_flags & ~tcp_flags) {
-        tcp_flags |= pkt->tcp_flags;
-        agilio_store_relaxed(&stats->tcp_flags, agilio_to_le16(tcp_flags));
-    }
+    agl_account(w, flow, 1, pkt->len, pkt->tcp_flags);
 }
 
 /* Sets what running the first program of a traversal needs of a packet: what
@@ -235,6 +227,7 @@ prepare(struct agl_worker *w, struct agl_pkt *const pkts[], uint32_t n,
 {
     agl_tracker_shape_keys(w->tracker, w->table, pkts, n, &w->options, ts);
     for (uint32_t i = 0; i < n; i++) {
+        ts[i].path.n = 0;
         if (AGILIO_UNLIKELY(!ts[i].tk.shape)) {
             agl_parse(pkts[i], &w->options, &keys[i]);
             agl_tracker_key(w->tracker, w->table, &keys[i], &ts[i].tk);
@@ -434,20 +427,38 @@ carry_whole(struct agl_worker *w, const struct agl_pkt *pkt)
     }
 }
 
+/* Whether all that is to be done with a packet is to send it. */
+static inline bool
+is_forwarded(const struct agl_pkt *pkt, const struct agl_traversal *t)
+{
+    return (t->path.n && t->path.flows[0]->port != AGILIO_PORT_NONE
+            && !pkt->vnet);
+}
+
 /* Carries 'n' packets.  What memory they need is on its way when the first one
  * asks for it. */
 static void
 carry_burst(struct agl_worker *w, struct agl_pkt *const pkts[], uint32_t n)
 {
-    uint32_t n_known = 0, i;
+    struct agl_row row = { .flow = NULL };
+    uint32_t n_forwarded = 0, n_known = 0, i;
 
     prepare(w, pkts, n, w->traversals, w->keys);
-    agl_tracker_prefetch(w->tracker, w->traversals, n);
+    agl_tracker_lookup_burst(w->tracker, w->table, w->traversals, n, w->now);
     for (i = 0; i < n; i++) {
-        w->traversals[i].alone = true;
-        n_known += start(w, pkts[i], &w->traversals[i], &w->keys[i]);
+        struct agl_traversal *t = &w->traversals[i];
+
+        if (AGILIO_LIKELY(is_forwarded(pkts[i], t))) {
+            agl_forward(w, &row, t->path.flows[0], pkts[i]);
+            n_forwarded++;
+        } else {
+            t->alone = true;
+            n_known += start(w, pkts[i], t, &w->keys[i]);
+        }
     }
-    agl_worker_add(w, AGILIO_COUNTER_L1_HIT, n_known);
+    agl_row_end(w, &row);
+    agl_worker_add(w, AGILIO_COUNTER_L1_HIT, n_forwarded + n_known);
+    agl_worker_add(w, AGILIO_COUNTER_CARRIED, n_forwarded);
 }
 
 /* Carries what 'port' received of 'pkts', in which it may move them. */

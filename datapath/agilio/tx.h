@@ -54,26 +54,56 @@ agl_tx_wire_len(const struct agl_pkt *pkt)
     return pkt->vnet ? pkt->wire_len : pkt->len;
 }
 
+/* The port that may have the id 'port_id'. */
+static inline struct agl_port *
+agl_tx_port(struct agl_worker *w, uint32_t port_id)
+{
+    uint32_t slot = agilio_port_slot(port_id);
+
+    return &w->ports[slot < w->n_ports ? slot : 0];
+}
+
+/* Whether it has, and packets can be sent by it: so until the end of the
+ * burst. */
+static inline bool
+agl_tx_is_ready(const struct agl_port *port, uint32_t port_id)
+{
+    return (port->id == port_id && port_id != AGILIO_PORT_NONE && port->dev
+            && (port->flags & AGL_TX_UP) == AGL_TX_UP);
+}
+
+/* Whether a packet is a frame for such a port. */
+static inline bool
+agl_tx_fits(const struct agl_port *port, const struct agl_pkt *pkt)
+{
+    return (!pkt->md.packet_type && pkt->len >= AGL_ETH_LEN
+            && (pkt->len <= port->mtu + AGL_ETH_LEN
+                || (agl_tx_wire_len(pkt)
+                    <= port->mtu + agl_tx_l2_len(pkt))));
+}
+
+/* Has such a packet wait in such a port, which takes it over. */
+static inline void
+agl_tx_enqueue(struct agl_worker *w, struct agl_port *port,
+               struct agl_pkt *pkt)
+{
+    port->tx[port->n_tx++] = pkt;
+    if (port->n_tx == AGL_BURST) {
+        agl_tx_flush_port(w, port);
+    }
+}
+
 /* Sends a packet by port 'port_id', and takes it over. */
 static inline void
 agl_tx_output(struct agl_worker *w, uint32_t port_id, struct agl_pkt *pkt)
 {
-    uint32_t slot = agilio_port_slot(port_id);
-    struct agl_port *port = &w->ports[slot < w->n_ports ? slot : 0];
+    struct agl_port *port = agl_tx_port(w, port_id);
 
-    if (AGILIO_UNLIKELY(port->id != port_id || port_id == AGILIO_PORT_NONE
-                        || !port->dev
-                        || (port->flags & AGL_TX_UP) != AGL_TX_UP
-                        || pkt->md.packet_type || pkt->len < AGL_ETH_LEN
-                        || (pkt->len > port->mtu + AGL_ETH_LEN
-                            && (agl_tx_wire_len(pkt)
-                                > port->mtu + agl_tx_l2_len(pkt))))) {
+    if (AGILIO_LIKELY(agl_tx_is_ready(port, port_id)
+                      && agl_tx_fits(port, pkt))) {
+        agl_tx_enqueue(w, port, pkt);
+    } else {
         agl_tx_divert(w, port, port_id, pkt);
-        return;
-    }
-    port->tx[port->n_tx++] = pkt;
-    if (port->n_tx == AGL_BURST) {
-        agl_tx_flush_port(w, port);
     }
 }
 

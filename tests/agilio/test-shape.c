@@ -10,6 +10,7 @@
 #include "model.h"
 #include "pkt/key-hash.h"
 #include "pkt/shape.h"
+#include "table/tracker-key.h"
 
 #define N_RANDOM 200000
 
@@ -190,6 +191,101 @@ test_shapes(void)
     CHECK(shape_of("icmp4", o) == AGL_SHAPE_NONE);
 }
 
+/* ## ---- ##
+ * ## Keys ##
+ * ## ---- ## */
+
+/* A burst of random frames. */
+static uint32_t
+make_burst(struct agl_pkt pkts[], struct agl_pkt *burst[])
+{
+    uint32_t n = 1 + frame_random(AGL_BURST);
+
+    for (uint32_t i = 0; i < n; i++) {
+        const struct frame *f = &frames[frame_random(
+            AGILIO_ARRAY_SIZE(frames))];
+        uint8_t bytes[FRAME_MAX];
+        size_t len = frame_decode(f->hex, bytes);
+
+        len = frame_random(2) ? len : frame_mutate(bytes, len);
+        while (frame_random(4) && len < 64) {
+            bytes[len++] = frame_random_byte();
+        }
+        set_frame(&pkts[i], bytes, len);
+        pkts[i].n_recirc = !frame_random(8);
+        burst[i] = &pkts[i];
+    }
+    return n;
+}
+
+/* A policy that looks at 'mask'. */
+static void
+follow(struct agl_key_maker *m, struct agl_flow_table *flows,
+       const struct agilio_key *mask)
+{
+    flows->seq++;
+    flows->interest.key = flows->interest_by[AGL_FROM_NIC].key = *mask;
+    flows->tunnels.vxlan = agilio_to_be16(frame_random(2) ? 4789 : 0);
+    agl_key_maker_follow(m, flows);
+}
+
+/* However keys are made, in vectors (if the CPU has such) or not, they are the
+ * same; and so is their hash if they are. */
+static void
+test_vectors(void)
+{
+    static struct agl_pkt pkts[AGL_BURST];
+    static struct agl_key_maker plain, vectors;
+    static struct agl_traversal a[AGL_BURST], b[AGL_BURST];
+    struct agl_flow_table *flows = agl_flow_table_create(8, 8);
+    struct agl_pkt *burst[AGL_BURST];
+    struct agilio_key mask;
+    uint32_t n_made = 0, n_same = 0;
+
+    agl_key_maker_init(&plain);
+    agl_key_maker_init(&vectors);
+    plain.has_vectors = false;
+    for (uint32_t i = 0; i < 20000; i++) {
+        const struct agl_parse_options *o = &options[frame_random(3)];
+        uint32_t n = make_burst(pkts, burst);
+
+        random_mask(&mask);
+        memset(&mask.md, 0, sizeof mask.md);
+        follow(&plain, flows, &mask);
+        agl_key_maker_follow(&vectors, flows);
+        agl_key_maker_shapes(&plain, burst, n, o, a);
+        for (uint32_t j = 0; j < n; j++) {
+            pkts[j].tcp_flags = 0xffff;         /* Of packets with a shape. */
+        }
+        agl_key_maker_shapes(&vectors, burst, n, o, b);
+        for (uint32_t j = 0; j < n; j++) {
+            const struct agl_tracker_key *x = &a[j].tk, *y = &b[j].tk;
+
+            CHECK(x->shape == y->shape);
+            if (!x->shape) {
+                continue;
+            }
+            CHECK(x->n == y->n && x->epoch == y->epoch);
+            CHECK(!((x->tag ^ y->tag) % AGL_N_KINDS));
+            CHECK(agl_words_equal(x->words, y->words, x->n < AGL_KEY_HEAD
+                                                      ? AGL_KEY_HEAD : x->n));
+            CHECK(x->tunnelled.shape == y->tunnelled.shape);
+            CHECK(pkts[j].tcp_flags != 0xffff);
+            n_made += vectors.vectors[x->shape].n != 0;
+            for (uint32_t k = 0; k < j; k++) {
+                if (b[k].tk.tag % AGL_N_KINDS == y->tag % AGL_N_KINDS
+                    && b[k].tk.shape && b[k].tk.n == y->n
+                    && agl_words_equal(b[k].tk.words, y->words, y->n)) {
+                    CHECK(b[k].tk.hash == y->hash && b[k].tk.tag == y->tag);
+                    n_same++;
+                }
+            }
+        }
+    }
+    CHECK((n_made > 10000 || !vectors.has_vectors) && n_same > 1000);
+    agl_flow_table_destroy(flows);
+}
+
 /* ## ------- ##
  * ## Tracker ##
  * ## ------- ## */
@@ -258,8 +354,9 @@ hit(struct agl_pkt *pkt, struct agl_traversal *t)
         agl_parse(pkt, &options[1], &key);
         agl_tracker_key(tracker, table, &key, &t->tk);
     }
-    agl_tracker_prefetch(tracker, t, 1);
-    return (agl_tracker_lookup(tracker, table, &t->tk, now, &t->path)
+    agl_tracker_lookup_burst(tracker, table, t, 1, now);
+    return (t->path.n
+            || agl_tracker_lookup(tracker, table, &t->tk, now, &t->path)
             ? (int) t->path.flows[0]->id : -1);
 }
 
@@ -446,6 +543,7 @@ main(void)
 {
     RUN(test_against_parser);
     RUN(test_shapes);
+    RUN(test_vectors);
     RUN(test_tracker);
     RUN(test_tracker_is_not_stale);
     RUN(test_tracker_and_shapes);

@@ -58,13 +58,12 @@ stage_shape(struct burst *b, struct agl_worker *w)
 static void
 stage_tracker(struct burst *b, struct agl_worker *w)
 {
-    agl_tracker_prefetch(w->tracker, b->tracked, AGL_BURST);
+    agl_tracker_lookup_burst(w->tracker, w->table, b->tracked, AGL_BURST,
+                             w->now);
     for (uint32_t i = 0; i < AGL_BURST; i++) {
-        struct agl_traversal *t = &b->tracked[i];
+        const struct agl_path *path = &b->tracked[i].path;
 
-        b->flows[i] = (agl_tracker_lookup(w->tracker, w->table, &t->tk,
-                                          w->now, &t->path)
-                       ? t->path.flows[0] : NULL);
+        b->flows[i] = path->n ? path->flows[0] : NULL;
     }
 }
 

@@ -62,6 +62,69 @@ l3_type(uint32_t shape)
     return shape & AGL_SHAPE_IPV6 ? AGL_TYPE_IPV6 : AGL_TYPE_IPV4;
 }
 
+static uint8_t
+l4_proto(uint32_t shape)
+{
+    return shape & AGL_SHAPE_TCP ? AGL_PROTO_TCP : AGL_PROTO_UDP;
+}
+
+/* The least that it takes. */
+static uint32_t
+l4_len(uint32_t shape)
+{
+    return shape & AGL_SHAPE_TCP ? AGL_TCP_LEN : AGL_UDP_LEN;
+}
+
+/* Of a frame that is not too short for a shape. */
+static uint32_t
+min_len(uint32_t headers_len)
+{
+    return headers_len < AGL_SHAPE_MIN_LEN ? AGL_SHAPE_MIN_LEN : headers_len;
+}
+
+/* A byte of a frame is to have such 'bits'. */
+static void
+expect(struct agl_shape_test *test, uint32_t ofs, uint8_t bits, uint8_t value)
+{
+    test->bits[ofs] = bits;
+    test->value[ofs] = value;
+}
+
+static void
+expect_type(struct agl_shape_test *test, uint32_t ofs, uint16_t type)
+{
+    expect(test, ofs, UINT8_MAX, (uint8_t) (type >> 8));
+    expect(test, ofs + 1, UINT8_MAX, (uint8_t) type);
+}
+
+void
+agl_shape_test_init(struct agl_shape_test *test, uint32_t shape)
+{
+    uint32_t l3 = l3_ofs(shape);
+
+    memset(test, 0, sizeof *test);
+    if (shape & AGL_SHAPE_VLAN) {       /* Or another: agl_shape_of() knows. */
+        expect_type(test, AGL_ETH_TYPE, AGL_TYPE_VLAN);
+    }
+    expect_type(test, l3 - 2, l3_type(shape));
+    if (shape & AGL_SHAPE_IPV6) {
+        expect(test, l3 + AGL_IPV6_NEXT, UINT8_MAX, l4_proto(shape));
+        test->len_ofs = l3 + AGL_IPV6_PLEN;
+        test->len_more = l4_len(shape);
+    } else {
+        expect(test, l3, UINT8_MAX, 0x45);
+        expect(test, l3 + AGL_IPV4_FRAG,
+               (AGL_IPV4_MORE | AGL_IPV4_OFS_MASK) >> 8, 0);
+        expect(test, l3 + AGL_IPV4_FRAG + 1, AGL_IPV4_OFS_MASK & 0xff, 0);
+        expect(test, l3 + AGL_IPV4_PROTO, UINT8_MAX, l4_proto(shape));
+        test->len_ofs = l3 + AGL_IPV4_TOTAL;
+        test->len_more = AGL_IPV4_LEN + l4_len(shape);
+    }
+    test->tcp_ofs = shape & AGL_SHAPE_TCP ? l4_ofs(shape) : 0;
+    test->headers_len = l4_ofs(shape) + l4_len(shape);
+    test->min_len = min_len(test->headers_len);
+}
+
 static void
 copy_places(struct copy *c, uint32_t ofs, const struct place places[],
             size_t n)
@@ -130,7 +193,7 @@ agl_shape_select_more(uint32_t shape, const struct agilio_key *mask,
                       struct agl_shape_select *select)
 {
     uint32_t l4 = l4_ofs(shape), i = 0;
-    uint32_t min = l4 + (shape & AGL_SHAPE_TCP ? AGL_TCP_LEN : AGL_UDP_LEN);
+    uint32_t end = l4 + l4_len(shape);
     struct copy c = { .key = *mask, .to_key = false };
 
     copy_all(&c, shape);
@@ -142,13 +205,13 @@ agl_shape_select_more(uint32_t shape, const struct agilio_key *mask,
         c.headers[l4 + AGL_TCP_CTL] &= AGL_TCP_FLAGS_MASK >> 8;
     }
     for (uint32_t j = 0; j < n; j++) {
-        c.headers[min++] = more[j];
+        c.headers[end++] = more[j];
     }
-    min = min < AGL_SHAPE_MIN_LEN ? AGL_SHAPE_MIN_LEN : min;
+    end = min_len(end);
     select->n = 0;
     while (i < MAX_HEADERS) {
         uint64_t *bits = &select->bits[select->n];
-        uint32_t ofs = i + sizeof *bits <= min ? i : min - sizeof *bits;
+        uint32_t ofs = i + sizeof *bits <= end ? i : end - sizeof *bits;
 
         if (!c.headers[i]) {
             i++;
@@ -177,7 +240,7 @@ agl_shape_key(uint32_t shape, const struct agl_shape_select *select,
     }
     copy_all(&c, shape);
     c.key.eth_type = agilio_to_be16(l3_type(shape));
-    c.key.nw_proto = shape & AGL_SHAPE_TCP ? AGL_PROTO_TCP : AGL_PROTO_UDP;
+    c.key.nw_proto = l4_proto(shape);
     if (shape & AGL_SHAPE_VLAN) {
         c.key.vlan[0].tci |= agilio_to_be16(AGL_VLAN_CFI);
     }

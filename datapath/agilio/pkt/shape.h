@@ -46,6 +46,24 @@ struct agl_shape_select {
     uint64_t bits[AGL_SHAPE_WORDS];
 };
 
+/* Bytes that hold the headers of all shapes, but for the end of some TCP. */
+#define AGL_SHAPE_HEAD 64
+
+/* What tells that a frame has a shape: 'bits' of its first bytes are 'value',
+ * and lengths as they should be. */
+struct agl_shape_test {
+    uint8_t bits[AGL_SHAPE_HEAD];
+    uint8_t value[AGL_SHAPE_HEAD];
+    uint32_t min_len;           /* Of a frame, ... */
+    uint32_t headers_len;       /* ...of which its headers take these. */
+    uint32_t len_ofs;           /* Where IP tells its length: as many bytes as
+                                 * there are behind the headers, and... */
+    uint32_t len_more;          /* ...these. */
+    uint32_t tcp_ofs;           /* 0: no TCP. */
+} __attribute__((aligned(AGL_SHAPE_HEAD)));
+
+void agl_shape_test_init(struct agl_shape_test *, uint32_t shape);
+
 /* Which bits of a frame of 'shape' become those bits of its key that 'mask'
  * has.  Others that it has are the same in all frames of the shape. */
 void agl_shape_select(uint32_t shape, const struct agilio_key *mask,
@@ -138,6 +156,27 @@ agl_shape_of(struct agl_pkt *pkt, const struct agl_parse_options *options)
         return AGL_SHAPE_NONE;
     }
     return ofs ? shape | ofs : AGL_SHAPE_NONE;
+}
+
+/* Whether a packet whose first bytes are like that has the lengths, too: then
+ * it is what agl_shape_of() tells (if a tag is VLAN to its options), and its
+ * TCP flags are set. */
+static inline bool
+agl_shape_test_lengths(const struct agl_shape_test *test, struct agl_pkt *pkt)
+{
+    uint32_t len;
+
+    if (pkt->len < test->min_len) {
+        return false;
+    }
+    /* If it is less than it should be, this is more than any. */
+    len = agl_get_u16(pkt->data + test->len_ofs) - test->len_more;
+    if (len > pkt->len - test->headers_len) {
+        return false;
+    }
+    pkt->tcp_flags = 0;
+    return (!test->tcp_ofs
+            || agl_shape_has_tcp(pkt, test->tcp_ofs, len + AGL_TCP_LEN));
 }
 
 /* What 'select' takes from a frame of its shape. */

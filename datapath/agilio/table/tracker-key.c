@@ -77,6 +77,36 @@ set_interest(struct agl_key_maker *m, const struct agl_flow_table *flows,
     m->n_words = max(max(n, m->select.n), AGL_KEY_HEAD);
 }
 
+/* How keys of first passes are made in vectors. */
+static void
+set_vectors(struct agl_key_maker *m)
+{
+#if AGL_HAVE_VECTORS
+    for (uint32_t shape = AGL_SHAPE_SOME; shape < AGL_N_SHAPES; shape++) {
+        agl_key_vector_init(&m->vectors[shape], shape,
+                            &m->by[AGL_FROM_NIC][shape]);
+    }
+#else
+    (void) m;
+#endif
+}
+
+void
+agl_key_maker_init(struct agl_key_maker *m)
+{
+    m->seed = agl_env_random();
+#if AGL_HAVE_VECTORS
+    m->has_vectors = agl_key_vectors_are_supported();
+    for (uint32_t shape = AGL_SHAPE_SOME; shape < AGL_N_SHAPES; shape++) {
+        for (uint32_t i = 0; i < AGL_SHAPE_HEAD; i += sizeof(uint64_t)) {
+            uint64_t random = agl_env_random();
+
+            memcpy(&m->vectors[shape].secret[i], &random, sizeof random);
+        }
+    }
+#endif
+}
+
 void
 agl_key_maker_follow(struct agl_key_maker *m,
                      const struct agl_flow_table *flows)
@@ -86,18 +116,7 @@ agl_key_maker_follow(struct agl_key_maker *m,
     interest = agl_flow_table_interest(flows, &m->epoch);
     agl_flow_table_tunnels(flows, &m->tunnels);
     set_interest(m, flows, interest);
-}
-
-/* Sets hash and tag of a key.  The tag is not 0.  (Low bits of a hash lead to
- * the bucket, and tell nothing inside of it.) */
-static inline void
-set_hash(const struct agl_key_maker *m, struct agl_tracker_key *tk,
-         uint32_t hash, uint32_t kind)
-{
-    tk->epoch = m->epoch;
-    tk->hash = hash;
-    tk->tag = (uint16_t) (hash >> 16 & ~(AGL_N_KINDS - 1)) | kind;
-    tk->way = AGL_TRACKER_WAYS;
+    set_vectors(m);
 }
 
 void
@@ -107,8 +126,9 @@ agl_key_maker_parsed(const struct agl_key_maker *m,
     tk->shape = tk->tunnelled.shape = AGL_SHAPE_NONE;
     tk->n = m->select.n;
     memset(tk->words, 0, AGL_KEY_HEAD * sizeof tk->words[0]);
-    set_hash(m, tk, agl_select_key(&m->select, key, m->seed, tk->words),
-             AGL_KIND_PARSED);
+    agl_key_maker_set_hash(m, tk, agl_select_key(&m->select, key, m->seed,
+                                                 tk->words),
+                           AGL_KIND_PARSED);
 }
 
 /* Begins the key of a packet with its metadata; false if it has some that a
@@ -169,12 +189,10 @@ add_opts(const struct agl_key_maker *m, const uint8_t *opts, uint32_t len,
     return hash;
 }
 
-/* Makes the key of a packet in a tunnel; false if it has no shape as a
- * whole. */
-static bool __attribute__((noinline))
-tunnelled_key(const struct agl_key_maker *m, struct agl_pkt *pkt,
-              const struct agl_parse_options *options,
-              struct agl_tracker_key *tk)
+bool
+agl_key_maker_in_tunnel(const struct agl_key_maker *m, struct agl_pkt *pkt,
+                        const struct agl_parse_options *options,
+                        struct agl_tracker_key *tk)
 {
     struct agl_tunnelled *t = &tk->tunnelled;
     const uint8_t *inner = pkt->data;
@@ -197,25 +215,25 @@ tunnelled_key(const struct agl_key_maker *m, struct agl_pkt *pkt,
     hash = add_words(&m->by[AGL_FROM_HOST][t->shape & (AGL_N_SHAPES - 1)],
                      inner, tk, hash);
     tk->shape = AGL_SHAPE_SOME;
-    set_hash(m, tk, agl_hash_finish(hash), t->shape);
+    agl_key_maker_set_hash(m, tk, agl_hash_finish(hash), t->shape);
     return true;
 }
 
-/* Makes the key of a packet; false if it has no shape. */
-static inline bool
-shape_key(const struct agl_key_maker *m, struct agl_pkt *pkt,
-          const struct agl_parse_options *options, struct agl_tracker_key *tk)
+bool
+agl_key_maker_shape(const struct agl_key_maker *m, uint32_t shape,
+                    struct agl_pkt *pkt,
+                    const struct agl_parse_options *options,
+                    struct agl_tracker_key *tk)
 {
-    uint32_t shape = agl_shape_of(pkt, options), kind = shape;
     const struct agl_shape_select *select = &m->by[AGL_FROM_NIC][shape];
+    uint32_t kind = shape;
     uint64_t hash;
 
     if (!shape) {
         return false;
     }
-    if (shape == AGL_SHAPE_SOME && !pkt->n_recirc
-        && AGILIO_UNLIKELY(agl_tunnelled_may_be(pkt, &m->tunnels))
-        && tunnelled_key(m, pkt, options, tk)) {
+    if (!pkt->n_recirc && agl_key_maker_tunnelled(m, shape, pkt, options,
+                                                  tk)) {
         return true;
     }
     tk->tunnelled.shape = AGL_SHAPE_NONE;
@@ -235,7 +253,7 @@ shape_key(const struct agl_key_maker *m, struct agl_pkt *pkt,
     }
     hash = add_words(select, pkt->data, tk, hash);
     tk->shape = shape;
-    set_hash(m, tk, agl_hash_finish(hash), kind);
+    agl_key_maker_set_hash(m, tk, agl_hash_finish(hash), kind);
     return true;
 }
 
@@ -245,8 +263,15 @@ agl_key_maker_shapes(const struct agl_key_maker *m,
                      const struct agl_parse_options *options,
                      struct agl_traversal ts[])
 {
+#if AGL_HAVE_VECTORS
+    if (AGILIO_LIKELY(m->has_vectors)) {
+        agl_key_maker_vectors(m, pkts, n, options, ts);
+        return;
+    }
+#endif
     for (uint32_t i = 0; i < n; i++) {
-        if (!shape_key(m, pkts[i], options, &ts[i].tk)) {
+        if (!agl_key_maker_shape(m, agl_shape_of(pkts[i], options), pkts[i],
+                                 options, &ts[i].tk)) {
             ts[i].tk.shape = AGL_SHAPE_NONE;
         }
     }

@@ -26,6 +26,23 @@
 #define AGL_KIND_PARSED AGL_SHAPE_VXLAN
 #define AGL_N_KINDS 64
 
+/* Whether keys can be made in vectors (tracker-vector.c), if the CPU can. */
+#if defined __x86_64__ && !defined AGL_PLAIN_C
+#define AGL_HAVE_VECTORS 1
+#else
+#define AGL_HAVE_VECTORS 0
+#endif
+
+/* How the key of a frame of some shape is made in a vector. */
+struct agl_key_vector {
+    struct agl_shape_test test;
+    uint8_t from[AGL_SHAPE_HEAD];       /* Where in the frame a byte is... */
+    uint8_t bits[AGL_SHAPE_HEAD];       /* ...and which of its bits count. */
+    uint8_t secret[AGL_SHAPE_HEAD];     /* Of the hash. */
+    uint32_t shape;
+    uint32_t n;                         /* Words; 0: it cannot. */
+};
+
 struct agl_key_maker {
     uint64_t seed;
     uint64_t epoch;             /* The seq of the interest. */
@@ -38,7 +55,12 @@ struct agl_key_maker {
     struct agl_tunnel_ports tunnels;
     struct agl_shape_select outer;      /* Of what is in one of these... */
     struct agl_select opts;             /* ...and of its options. */
+    bool has_vectors;           /* The CPU has. */
+    struct agl_key_vector vectors[AGL_N_SHAPES];        /* Of first passes. */
 };
+
+/* Begins to make keys; nobody follows an interest yet. */
+void agl_key_maker_init(struct agl_key_maker *);
 
 /* Follows the interest of 'flows', which has changed, and with it the keys of
  * all packets. */
@@ -54,6 +76,54 @@ void agl_key_maker_shapes(const struct agl_key_maker *,
                           struct agl_pkt *const pkts[], uint32_t n,
                           const struct agl_parse_options *,
                           struct agl_traversal ts[]);
+
+/* Sets hash and tag of a key.  The tag is not 0.  (Low bits of a hash lead to
+ * the bucket, and tell nothing inside of it.) */
+static inline void
+agl_key_maker_set_hash(const struct agl_key_maker *m,
+                       struct agl_tracker_key *tk, uint32_t hash,
+                       uint32_t kind)
+{
+    tk->epoch = m->epoch;
+    tk->hash = hash;
+    tk->tag = (uint16_t) (hash >> 16 & ~(AGL_N_KINDS - 1)) | kind;
+}
+
+/* Makes the key of a packet of 'shape'; false if its metadata does not go with
+ * a shape, or it has none. */
+bool agl_key_maker_shape(const struct agl_key_maker *, uint32_t shape,
+                         struct agl_pkt *, const struct agl_parse_options *,
+                         struct agl_tracker_key *);
+
+/* Makes the key of a packet in a tunnel, on its first pass. */
+bool agl_key_maker_in_tunnel(const struct agl_key_maker *, struct agl_pkt *,
+                             const struct agl_parse_options *,
+                             struct agl_tracker_key *);
+
+/* The same of a packet of 'shape', if it is in one and has a shape as a
+ * whole. */
+static inline bool
+agl_key_maker_tunnelled(const struct agl_key_maker *m, uint32_t shape,
+                        struct agl_pkt *pkt,
+                        const struct agl_parse_options *options,
+                        struct agl_tracker_key *tk)
+{
+    return (shape == AGL_SHAPE_SOME
+            && AGILIO_UNLIKELY(agl_tunnelled_may_be(pkt, &m->tunnels))
+            && agl_key_maker_in_tunnel(m, pkt, options, tk));
+}
+
+/* ## tracker-vector.c: if AGL_HAVE_VECTORS ## */
+
+bool agl_key_vectors_are_supported(void);
+/* Sets all but the secret. */
+void agl_key_vector_init(struct agl_key_vector *, uint32_t shape,
+                         const struct agl_shape_select *);
+/* Does what agl_key_maker_shapes() does. */
+void agl_key_maker_vectors(const struct agl_key_maker *,
+                           struct agl_pkt *const pkts[], uint32_t n,
+                           const struct agl_parse_options *,
+                           struct agl_traversal ts[]);
 
 /* The key, under 'interest', of what has such a tag and words; in a tunnel,
  * that of the outer headers. */

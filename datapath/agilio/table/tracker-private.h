@@ -13,11 +13,10 @@
  * A hash leads to a bucket, and there to the ways whose tag is that hash and
  * the key's kind; the key of such a way is then compared in full.  A lookup
  * touches the bucket's line, the entry's of a hit, and the flow's slot; what
- * is in 'rests' only where the key or the path is longer.  Where many packets
- * are to be looked up, agl_tracker_prefetch() has these lines on their way
- * before they are needed.  A way gets the place of its entry when it is first
- * used, so that few flows have theirs side by side, in few pages, however
- * large the tracker is.
+ * is in 'rests' only where the key or the path is longer.  The lines that a
+ * burst needs are on their way before they are needed.  A way gets the place
+ * of its entry when it is first used, so that few flows have theirs side by
+ * side, in few pages, however large the tracker is.
  *
  * Keys have only the words that the interest has; rests are as long as the
  * longest needs them.  When the interest changes so does that, and nothing in
@@ -34,7 +33,7 @@
 
 #include "table/tracker-key.h"
 
-#define WAYS AGL_TRACKER_WAYS
+#define WAYS 8
 #define NOWHERE UINT32_MAX      /* The place of no entry. */
 
 struct flow_ref {
@@ -83,6 +82,12 @@ entry_of(const struct agl_tracker *t, const struct bucket *bucket,
          uint32_t way)
 {
     return &t->entries[bucket->places[way]];
+}
+
+static inline size_t
+place_of(const struct agl_tracker *t, const struct entry *entry)
+{
+    return (size_t) (entry - t->entries);
 }
 
 static inline uint64_t *

@@ -43,7 +43,7 @@ agl_tracker_create(uint32_t n_entries)
     if (!t) {
         return NULL;
     }
-    t->keys.seed = agl_env_random();
+    agl_key_maker_init(&t->keys);
     t->bucket_mask = n / WAYS - 1;
     t->entries = (struct entry *) &t->buckets[n / WAYS];
     t->rests = (uint8_t *) &t->entries[n];
@@ -123,12 +123,11 @@ find_tag(const struct bucket *bucket, uint32_t tag)
 #endif
 }
 
-/* Whether the entry at 'place' has the first words of 'tk'. */
+/* Whether an entry has the first words of 'tk'. */
 static inline bool
-has_head(const struct agl_tracker *t, size_t place,
-         const struct agl_tracker_key *tk)
+has_head(const struct entry *entry, const struct agl_tracker_key *tk)
 {
-    const uint64_t *a = t->entries[place].key, *b = tk->words;
+    const uint64_t *a = entry->key, *b = tk->words;
     uint64_t differ = ((a[0] ^ b[0]) | (a[1] ^ b[1]) | (a[2] ^ b[2])
                        | (a[3] ^ b[3]) | (a[4] ^ b[4]));
 
@@ -138,12 +137,12 @@ has_head(const struct agl_tracker *t, size_t place,
 
 /* Whether it has all of them. */
 static inline bool
-has_key(const struct agl_tracker *t, size_t place,
+has_key(const struct agl_tracker *t, const struct entry *entry,
         const struct agl_tracker_key *tk)
 {
-    return has_head(t, place, tk)
+    return has_head(entry, tk)
            && (tk->n <= AGL_KEY_HEAD
-               || agl_words_equal(rest_of_key(t, place),
+               || agl_words_equal(rest_of_key(t, place_of(t, entry)),
                                   tk->words + AGL_KEY_HEAD,
                                   tk->n - AGL_KEY_HEAD));
 }
@@ -157,7 +156,7 @@ agl_tracker_find_way(const struct agl_tracker *t, const struct bucket *bucket,
     for (; ways; ways &= ways - 1) {
         uint32_t way = (uint32_t) __builtin_ctz(ways);
 
-        if (has_key(t, bucket->places[way], tk)) {
+        if (has_key(t, entry_of(t, bucket, way), tk)) {
             return way;
         }
     }
@@ -183,39 +182,14 @@ follow_rest(const struct agl_tracker *t, const struct agl_flow_table *flows,
     return true;
 }
 
-void
-agl_tracker_prefetch(const struct agl_tracker *t, struct agl_traversal ts[],
-                     uint32_t n)
-{
-    for (uint32_t i = 0; i < n; i++) {
-        struct agl_tracker_key *tk = &ts[i].tk;
-        const struct bucket *bucket = bucket_of(t, tk->hash);
-        uint32_t ways = find_tag(bucket, tk->tag);
-
-        if (ways) {
-            uint32_t way = (uint32_t) __builtin_ctz(ways);
-
-            tk->way = way;
-            __builtin_prefetch(entry_of(t, bucket, way), 1);
-            if (tk->n > AGL_KEY_HEAD) {
-                __builtin_prefetch(rest_of_key(t, bucket->places[way]));
-            }
-            if ((bucket->paths[way] & ~PLAIN) > 1) {
-                __builtin_prefetch(rest_of_path(t, bucket->places[way]));
-            }
-        }
-    }
-}
-
-/* What is known of a packet whose key is at 'way' of 'bucket'. */
+/* What is known of a packet whose key 'entry' has, and whose path has such a
+ * length. */
 static inline bool
 hit(const struct agl_tracker *t, const struct agl_flow_table *flows,
-    const struct bucket *bucket, uint32_t way, uint64_t now,
-    struct agl_path *path)
+    struct entry *entry, uint32_t length, uint64_t now, struct agl_path *path)
 {
-    uint32_t place = bucket->places[way], n = bucket->paths[way];
-    struct entry *entry = &t->entries[place];
     struct agl_flow *flow = flow_of(flows, &entry->flow);
+    uint32_t n = length & ~PLAIN;
 
     if (!flow) {
         return false;
@@ -223,25 +197,55 @@ hit(const struct agl_tracker *t, const struct agl_flow_table *flows,
     entry->used = now;
     entry->packets++;
     path->n = 1;
-    path->plain = n >= PLAIN;
+    path->plain = length >= PLAIN;
     path->flows[0] = flow;
-    n &= ~PLAIN;
-    return n == 1 || follow_rest(t, flows, place, n, path);
+    return n == 1 || follow_rest(t, flows, place_of(t, entry), n, path);
 }
 
-/* The same as agl_tracker_lookup(), for what prefetching did not find. */
-static bool __attribute__((noinline))
-search(const struct agl_tracker *t, const struct agl_flow_table *flows,
-       const struct agl_tracker_key *tk, uint64_t now, struct agl_path *path)
+/* The entry that is likely that of 'tk', NULL if none is, and the length of
+ * its path.  It will be looked at soon. */
+static inline struct entry *
+likely_entry(const struct agl_tracker *t, const struct agl_tracker_key *tk,
+             uint8_t *length)
 {
     const struct bucket *bucket = bucket_of(t, tk->hash);
-    uint32_t way;
+    uint32_t ways = find_tag(bucket, tk->tag), way;
+    struct entry *entry;
 
-    if (!is_current(tk, flows) || bucket->epoch != tk->epoch) {
-        return false;
+    if (AGILIO_UNLIKELY(!ways || bucket->epoch != tk->epoch)) {
+        return NULL;
     }
-    way = agl_tracker_find_way(t, bucket, tk);
-    return way < WAYS && hit(t, flows, bucket, way, now, path);
+    way = (uint32_t) __builtin_ctz(ways);
+    entry = entry_of(t, bucket, way);
+    *length = bucket->paths[way];
+    __builtin_prefetch(entry, 1);
+    if (tk->n > AGL_KEY_HEAD) {
+        __builtin_prefetch(rest_of_key(t, bucket->places[way]));
+    }
+    if ((*length & ~PLAIN) > 1) {
+        __builtin_prefetch(rest_of_path(t, bucket->places[way]));
+    }
+    return entry;
+}
+
+void
+agl_tracker_lookup_burst(struct agl_tracker *t,
+                         const struct agl_flow_table *flows,
+                         struct agl_traversal ts[], uint32_t n, uint64_t now)
+{
+    struct entry *entries[AGL_BURST];
+    uint8_t lengths[AGL_BURST];
+    uint32_t i;
+
+    for (i = 0; i < n; i++) {
+        entries[i] = likely_entry(t, &ts[i].tk, &lengths[i]);
+    }
+    for (i = 0; i < n; i++) {
+        ts[i].path.n = 0;
+        if (AGILIO_LIKELY(entries[i] && has_key(t, entries[i], &ts[i].tk))) {
+            hit(t, flows, entries[i], lengths[i], now, &ts[i].path);
+        }
+    }
 }
 
 bool
@@ -250,15 +254,14 @@ agl_tracker_lookup(struct agl_tracker *t, const struct agl_flow_table *flows,
                    struct agl_path *path)
 {
     const struct bucket *bucket = bucket_of(t, tk->hash);
-    uint32_t way = tk->way;
+    uint32_t way;
 
     path->n = 0;
     path->plain = false;
-    if (AGILIO_LIKELY(way < WAYS && is_current(tk, flows)
-                      && bucket->epoch == tk->epoch
-                      && bucket->tags[way] == tk->tag
-                      && has_key(t, bucket->places[way], tk))) {
-        return hit(t, flows, bucket, way, now, path);
+    if (!is_current(tk, flows) || bucket->epoch != tk->epoch) {
+        return false;
     }
-    return search(t, flows, tk, now, path);
+    way = agl_tracker_find_way(t, bucket, tk);
+    return way < WAYS && hit(t, flows, entry_of(t, bucket, way),
+                             bucket->paths[way], now, path);
 }

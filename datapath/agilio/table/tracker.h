@@ -44,25 +44,23 @@ struct agl_path {
     struct agl_flow *flows[AGILIO_MAX_RECIRC + 1];
 };
 
-#define AGL_TRACKER_WAYS 8
-
 /* What a packet is looked up by, and learned. */
 struct agl_tracker_key {
     uint64_t epoch;                     /* The interest it was made for. */
-    uint64_t hash;
+    uint32_t n;                         /* Words. */
+    uint32_t hash;
     uint32_t tag;                       /* Bits of the hash, and the kind. */
     uint32_t shape;                     /* _NONE: of a parsed key.  Of what
                                          * is in a tunnel, the outer one. */
     struct agl_tunnelled tunnelled;     /* If it has a shape as a whole; else
                                          * its shape is _NONE. */
-    uint32_t way;                       /* In its bucket; _WAYS: not known. */
-    uint32_t n;
-    uint64_t words[AGILIO_KEY_WORDS];   /* What the interest has, masked; and
-                                         * zeros, up to the first five. */
+    /* What the interest has, masked; and zeros, up to the first five. */
+    uint64_t words[AGILIO_KEY_WORDS]
+        __attribute__((aligned(AGILIO_CACHE_LINE)));
 };
 
-/* Makes 'tk' of 'key'.  Before many lookups: first all keys, then all
- * prefetches, so that no lookup waits for memory. */
+/* Makes 'tk' of 'key'.  Before many lookups: first all keys, so that no lookup
+ * waits for memory. */
 void agl_tracker_key(struct agl_tracker *, const struct agl_flow_table *,
                      const struct agilio_key *key, struct agl_tracker_key *tk);
 
@@ -83,8 +81,13 @@ void agl_tracker_shape_keys(struct agl_tracker *,
                             struct agl_pkt *const pkts[], uint32_t n,
                             const struct agl_parse_options *,
                             struct agl_traversal ts[]);
-void agl_tracker_prefetch(const struct agl_tracker *,
-                          struct agl_traversal ts[], uint32_t n);
+
+/* Fills in the 'path' of each of a burst whose entry is found at once; of
+ * others it becomes empty, and agl_tracker_lookup() is to tell. */
+void agl_tracker_lookup_burst(struct agl_tracker *,
+                              const struct agl_flow_table *,
+                              struct agl_traversal ts[], uint32_t n,
+                              uint64_t now);
 
 /* Fills in 'path', as far as it is known: false on a miss, when it is empty.
  * Notes the use at 'now' (NIC clock) in the entry. */
