@@ -86,7 +86,8 @@ struct agl_worker {
     struct agilio_region *header;
     agilio_le64 *counters;      /* Our row in the region. */
     struct agilio_flow_stats *flow_stats;
-    uint64_t now;               /* NIC clock at the start of the burst. */
+    uint64_t now;               /* NIC clock, at most some rounds old. */
+    uint32_t n_clock_rounds;    /* Since the clock was read. */
     uint64_t ranked;            /* When the masks were last ranked. */
     bool crowded;               /* Known flows filled a burst lately. */
     uint64_t n_mask_lookups;    /* What the tracker did not know. */

@@ -49,29 +49,30 @@ drop_unsent(struct agl_worker *w, struct agl_pkt *pkt,
 void
 agl_tx_flush_port(struct agl_worker *w, struct agl_port *port)
 {
-    uint32_t lens[AGL_BURST], n_done, n_sent = 0, i;
+    uint32_t lens[AGL_BURST], n_done, n_sent, i;
     uint64_t n_bytes = 0;
 
     for (i = 0; i < port->n_tx; i++) {
         lens[i] = port->tx[i]->len;     /* The device may keep the packet. */
+        n_bytes += lens[i];
     }
-    n_done = send_burst(w, port);
-    for (i = 0; i < port->n_tx; i++) {
+    n_sent = n_done = send_burst(w, port);
+    for (i = 0; i < n_done; i++) {
         struct agl_pkt *pkt = port->tx[i];
 
-        if (AGILIO_UNLIKELY(i >= n_done)) {
-            agl_stat_add(&port->stats->tx_dropped, 1);
-            drop_unsent(w, pkt, AGILIO_COUNTER_DROP_TX_FULL);
-        } else if (AGILIO_UNLIKELY(pkt && !pkt->len)) {
+        if (pkt && AGILIO_UNLIKELY(!pkt->len)) {
+            n_sent--;
+            n_bytes -= lens[i];
             agl_stat_add(&port->stats->tx_errors, 1);
             drop_unsent(w, pkt, AGILIO_COUNTER_DROP_TX_ERROR);
-        } else {
-            n_sent++;
-            n_bytes += lens[i];
-            if (pkt) {
-                agl_pkt_free(&w->pool, pkt);
-            }
+        } else if (pkt) {
+            agl_pkt_free(&w->pool, pkt);
         }
+    }
+    for (; i < port->n_tx; i++) {
+        n_bytes -= lens[i];
+        agl_stat_add(&port->stats->tx_dropped, 1);
+        drop_unsent(w, port->tx[i], AGILIO_COUNTER_DROP_TX_FULL);
     }
     agl_stat_add(&port->stats->tx_packets, n_sent);
     agl_stat_add(&port->stats->tx_bytes, n_bytes);

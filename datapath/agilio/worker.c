@@ -18,6 +18,7 @@
 
 #define CALLS_AT_A_TIME 64
 #define CLOCK_LAG 1000000       /* ns until the clock is told again. */
+#define CLOCK_ROUNDS 4          /* Until one that is busy reads it again. */
 
 /* Of a port that is passed over in favour of others: what it gets nevertheless
  * is this, every so many rounds. */
@@ -321,7 +322,10 @@ agl_worker_round(struct agl_worker *w)
     bool crowded = false;
     uint32_t i, n, n_taken;
 
-    read_clock(w);
+    if (!w->crowded || ++w->n_clock_rounds == CLOCK_ROUNDS) {
+        read_clock(w);
+        w->n_clock_rounds = 0;
+    }
     n = make_calls(w);
     for (i = 0; i < w->n_ports; i++) {
         if (w->ports[i].dev) {

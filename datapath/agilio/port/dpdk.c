@@ -45,6 +45,7 @@ struct queue {
     struct agl_dev dev;
     struct dpdk *d;
     uint16_t index;
+    bool is_served;             /* By a thread that is known to DPDK. */
 };
 
 struct dpdk {
@@ -297,13 +298,16 @@ count_losses(struct queue *q)
 /* A thread that is not DPDK's own has no cache of mbufs before it is known to
  * DPDK; if there are too many threads then it goes without. */
 static void
-register_thread(void)
+serve(struct queue *q)
 {
     static __thread bool registered;
 
-    if (AGILIO_UNLIKELY(!registered)) {
-        rte_thread_register();
-        registered = true;
+    if (AGILIO_UNLIKELY(!q->is_served)) {
+        if (!registered) {
+            rte_thread_register();
+            registered = true;
+        }
+        q->is_served = true;
     }
 }
 
@@ -324,7 +328,7 @@ dpdk_rx(struct agl_dev *dev, struct agl_pool *pool, struct agl_pkt *pkts[],
     uint32_t n_received, n = 0;
 
     (void) pool;
-    register_thread();
+    serve(q);
     if (!q->index) {
         count_losses(q);
     }
@@ -367,6 +371,14 @@ copy(struct dpdk *d, struct agl_pkt *pkt)
     return mbuf;
 }
 
+/* Whether all of the frame lies in an mbuf, where DPDK can see it. */
+static bool
+lies_in_mbuf(const struct agl_pkt *pkt)
+{
+    return (pkt->give_back
+            && pkt->data >= (const uint8_t *) mbuf_of(pkt)->buf_addr);
+}
+
 /* The mbuf that 'pkt' lies in.  A frame that grew beyond the mbuf's own
  * headroom moves back to where DPDK can see it.  NULL, and length 0, if there
  * is no room for that. */
@@ -390,16 +402,15 @@ hand_over(struct agl_pkt *pkt)
     return mbuf;
 }
 
+/* The same as dpdk_tx(), where some may be of another driver, or too long. */
 static uint32_t
-dpdk_tx(struct agl_dev *dev, struct agl_pkt *pkts[], uint32_t n)
+send_mixed(struct queue *q, struct agl_pkt *pkts[], uint32_t n)
 {
-    struct queue *q = queue_cast(dev);
     struct dpdk *d = q->d;
     struct rte_mbuf *mbufs[AGL_BURST];
     uint32_t places[AGL_BURST];         /* Of 'mbufs' in 'pkts'. */
     uint32_t n_mbufs = 0, n_done, i;
 
-    register_thread();
     for (i = 0; i < n && n_mbufs < AGL_BURST; i++) {
         bool ours = pkts[i]->give_back != NULL;
         struct rte_mbuf *mbuf = ours ? hand_over(pkts[i]) : copy(d, pkts[i]);
@@ -425,6 +436,25 @@ dpdk_tx(struct agl_dev *dev, struct agl_pkt *pkts[], uint32_t n)
         }
     }
     return i;
+}
+
+static uint32_t
+dpdk_tx(struct agl_dev *dev, struct agl_pkt *pkts[], uint32_t n)
+{
+    struct queue *q = queue_cast(dev);
+    struct rte_mbuf *mbufs[AGL_BURST];
+    uint32_t n_done, i;
+
+    serve(q);
+    for (i = 0; i < n && i < AGL_BURST; i++) {
+        if (AGILIO_UNLIKELY(!lies_in_mbuf(pkts[i]))) {
+            return send_mixed(q, pkts, n);
+        }
+        mbufs[i] = hand_over(pkts[i]);
+    }
+    n_done = rte_eth_tx_burst(q->d->port, q->index, mbufs, (uint16_t) i);
+    memset(pkts, 0, n_done * sizeof pkts[0]);
+    return n_done;
 }
 
 static int
