@@ -6,9 +6,9 @@
  *                       ^ -> (miss in both) upcall, or account -> run -> tx
  *                       `------------------------- recirc ---------'
  *
- * A burst is received in agl_pipeline_receive(), and all of it prepared before
- * the first packet is looked up: a frame of a common shape needs no parsing
- * for that.  What becomes of a packet then is told by carry(); and
+ * A burst is received in agl_pipeline_receive(), and all of it is looked up
+ * before the first packet is carried: a frame of a common shape needs no
+ * parsing for that.  What becomes of a packet then is told by carry(); and
  * agl_pipeline_recirc() has it take the path again, at most AGILIO_MAX_RECIRC
  * times.  Each packet has one fate: it is sent as its flow says, or given to
  * the host, or dropped; the latter two under one counter each.
@@ -219,15 +219,16 @@ carry(struct agl_worker *w, struct agl_pkt *pkt, const struct agilio_key *key,
     }
 }
 
-/* Makes 'n' packets that begin a traversal ready for their lookups.  Those
- * that have no shape are parsed, into 'keys'. */
+/* Looks up 'n' packets that begin a traversal.  Those that have no shape are
+ * parsed, into 'keys'; they, and what was not found, are to be looked up one
+ * by one. */
 static inline void
 prepare(struct agl_worker *w, struct agl_pkt *const pkts[], uint32_t n,
         struct agl_traversal ts[], struct agilio_key keys[])
 {
-    agl_tracker_shape_keys(w->tracker, w->table, pkts, n, &w->options, ts);
+    agl_tracker_lookup_burst(w->tracker, w->table, pkts, n, &w->options,
+                             w->now, ts);
     for (uint32_t i = 0; i < n; i++) {
-        ts[i].path.n = 0;
         if (AGILIO_UNLIKELY(!ts[i].tk.shape)) {
             agl_parse(pkts[i], &w->options, &keys[i]);
             agl_tracker_key(w->tracker, w->table, &keys[i], &ts[i].tk);
@@ -435,8 +436,7 @@ is_forwarded(const struct agl_pkt *pkt, const struct agl_traversal *t)
             && !pkt->vnet);
 }
 
-/* Carries 'n' packets.  What memory they need is on its way when the first one
- * asks for it. */
+/* Carries 'n' packets. */
 static void
 carry_burst(struct agl_worker *w, struct agl_pkt *const pkts[], uint32_t n)
 {
@@ -444,7 +444,6 @@ carry_burst(struct agl_worker *w, struct agl_pkt *const pkts[], uint32_t n)
     uint32_t n_forwarded = 0, n_known = 0, i;
 
     prepare(w, pkts, n, w->traversals, w->keys);
-    agl_tracker_lookup_burst(w->tracker, w->table, w->traversals, n, w->now);
     for (i = 0; i < n; i++) {
         struct agl_traversal *t = &w->traversals[i];
 

@@ -55,14 +55,14 @@ apply_trace(struct agl_worker *w, void *trace_)
     struct trace *t = trace_;
 
     agl_parse(t->pkt, &w->options, &t->reply->packet);
-    agl_tracker_shape_keys(w->tracker, w->table, &t->pkt, 1, &w->options,
-                           &traversal);
+    agl_tracker_lookup_burst(w->tracker, w->table, &t->pkt, 1, &w->options,
+                             w->now, &traversal);
     if (!traversal.tk.shape) {
         agl_tracker_key(w->tracker, w->table, &t->reply->packet,
                         &traversal.tk);
     }
-    if (!agl_tracker_lookup(w->tracker, w->table, &traversal.tk, w->now,
-                            path)) {
+    if (!path->n && !agl_tracker_lookup(w->tracker, w->table, &traversal.tk,
+                                        w->now, path)) {
         path->flows[0] = agl_flow_table_lookup(w->table, &t->reply->packet);
         path->n = path->flows[0] ? 1 : 0;
         level = path->n ? AGILIO_TRACE_L2 : AGILIO_TRACE_MISS;

@@ -319,11 +319,8 @@ model_lookup(const struct model *model, struct agl_flow_table *t,
     key = packet(m.key);
     if (tracker) {
         agl_tracker_key(tracker, t, &key, &traversal.tk);
-        agl_tracker_lookup_burst(tracker, t, &traversal, 1, now);
-        path = traversal.path;
     }
-    hit = tracker && (path.n || agl_tracker_lookup(tracker, t, &traversal.tk,
-                                                   now, &path));
+    hit = tracker && agl_tracker_lookup(tracker, t, &traversal.tk, now, &path);
     if (hit) {
         CHECK(path.n == 1);
         flow = path.flows[0];

@@ -10,7 +10,7 @@
 #include "model.h"
 #include "pkt/key-hash.h"
 #include "pkt/shape.h"
-#include "table/tracker-key.h"
+#include "table/tracker-private.h"
 
 #define N_RANDOM 200000
 
@@ -220,69 +220,75 @@ make_burst(struct agl_pkt pkts[], struct agl_pkt *burst[])
 
 /* A policy that looks at 'mask'. */
 static void
-follow(struct agl_key_maker *m, struct agl_flow_table *flows,
-       const struct agilio_key *mask)
+set_policy(struct agl_flow_table *flows, const struct agilio_key *mask)
 {
     flows->seq++;
     flows->interest.key = flows->interest_by[AGL_FROM_NIC].key = *mask;
     flows->tunnels.vxlan = agilio_to_be16(frame_random(2) ? 4789 : 0);
-    agl_key_maker_follow(m, flows);
+}
+
+/* What makes two keys one. */
+static bool
+is_same(const struct agl_tracker_key *a, const struct agl_tracker_key *b)
+{
+    uint32_t n = a->n < AGL_KEY_HEAD ? AGL_KEY_HEAD : a->n;
+
+    return (a->shape == b->shape && a->n == b->n
+            && a->tag % AGL_N_KINDS == b->tag % AGL_N_KINDS
+            && agl_words_equal(a->words, b->words, n));
 }
 
 /* However keys are made, in vectors (if the CPU has such) or not, they are the
- * same; and so is their hash if they are. */
+ * same; and their hash is if they are. */
 static void
 test_vectors(void)
 {
     static struct agl_pkt pkts[AGL_BURST];
-    static struct agl_key_maker plain, vectors;
     static struct agl_traversal a[AGL_BURST], b[AGL_BURST];
     struct agl_flow_table *flows = agl_flow_table_create(8, 8);
+    struct agl_tracker *plain = agl_tracker_create(8);
+    struct agl_tracker *vectors = agl_tracker_create(8);
     struct agl_pkt *burst[AGL_BURST];
     struct agilio_key mask;
     uint32_t n_made = 0, n_same = 0;
 
-    agl_key_maker_init(&plain);
-    agl_key_maker_init(&vectors);
-    plain.has_vectors = false;
+    plain->keys.has_vectors = false;
     for (uint32_t i = 0; i < 20000; i++) {
         const struct agl_parse_options *o = &options[frame_random(3)];
         uint32_t n = make_burst(pkts, burst);
 
         random_mask(&mask);
         memset(&mask.md, 0, sizeof mask.md);
-        follow(&plain, flows, &mask);
-        agl_key_maker_follow(&vectors, flows);
-        agl_key_maker_shapes(&plain, burst, n, o, a);
+        set_policy(flows, &mask);
+        agl_tracker_lookup_burst(plain, flows, burst, n, o, 1, a);
         for (uint32_t j = 0; j < n; j++) {
             pkts[j].tcp_flags = 0xffff;         /* Of packets with a shape. */
         }
-        agl_key_maker_shapes(&vectors, burst, n, o, b);
+        agl_tracker_lookup_burst(vectors, flows, burst, n, o, 1, b);
         for (uint32_t j = 0; j < n; j++) {
-            const struct agl_tracker_key *x = &a[j].tk, *y = &b[j].tk;
+            uint32_t shape = a[j].tk.shape;
 
-            CHECK(x->shape == y->shape);
-            if (!x->shape) {
+            CHECK(b[j].tk.shape == shape && !a[j].path.n && !b[j].path.n);
+            if (!shape) {
                 continue;
             }
-            CHECK(x->n == y->n && x->epoch == y->epoch);
-            CHECK(!((x->tag ^ y->tag) % AGL_N_KINDS));
-            CHECK(agl_words_equal(x->words, y->words, x->n < AGL_KEY_HEAD
-                                                      ? AGL_KEY_HEAD : x->n));
-            CHECK(x->tunnelled.shape == y->tunnelled.shape);
+            CHECK(is_same(&a[j].tk, &b[j].tk));
+            CHECK(a[j].tk.epoch == b[j].tk.epoch);
+            CHECK(a[j].tk.tunnelled.shape == b[j].tk.tunnelled.shape);
             CHECK(pkts[j].tcp_flags != 0xffff);
-            n_made += vectors.vectors[x->shape].n != 0;
+            n_made += vectors->keys.vectors[shape].n != 0;
             for (uint32_t k = 0; k < j; k++) {
-                if (b[k].tk.tag % AGL_N_KINDS == y->tag % AGL_N_KINDS
-                    && b[k].tk.shape && b[k].tk.n == y->n
-                    && agl_words_equal(b[k].tk.words, y->words, y->n)) {
-                    CHECK(b[k].tk.hash == y->hash && b[k].tk.tag == y->tag);
+                if (b[k].tk.shape && is_same(&b[j].tk, &b[k].tk)) {
+                    CHECK(b[j].tk.hash == b[k].tk.hash);
+                    CHECK(b[j].tk.tag == b[k].tk.tag);
                     n_same++;
                 }
             }
         }
     }
-    CHECK((n_made > 10000 || !vectors.has_vectors) && n_same > 1000);
+    CHECK((n_made > 10000 || !vectors->keys.has_vectors) && n_same > 1000);
+    agl_tracker_destroy(plain);
+    agl_tracker_destroy(vectors);
     agl_flow_table_destroy(flows);
 }
 
@@ -345,16 +351,15 @@ make_udp(struct agl_pkt *pkt, const char *name, uint16_t src, uint16_t dst)
 
 /* What the tracker makes of a packet: its flow's id, or -1. */
 static int
-hit(struct agl_pkt *pkt, struct agl_traversal *t)
+meet(struct agl_pkt *pkt, struct agl_traversal *t)
 {
-    agl_tracker_shape_keys(tracker, table, &pkt, 1, &options[1], t);
+    agl_tracker_lookup_burst(tracker, table, &pkt, 1, &options[1], now, t);
     if (!t->tk.shape) {
         struct agilio_key key;
 
         agl_parse(pkt, &options[1], &key);
         agl_tracker_key(tracker, table, &key, &t->tk);
     }
-    agl_tracker_lookup_burst(tracker, table, t, 1, now);
     return (t->path.n
             || agl_tracker_lookup(tracker, table, &t->tk, now, &t->path)
             ? (int) t->path.flows[0]->id : -1);
@@ -384,7 +389,7 @@ track(uint16_t src, uint16_t dst)
     struct agl_traversal t;
 
     make_udp(&pkt, "udp4", src, dst);
-    return hit(&pkt, &t);
+    return meet(&pkt, &t);
 }
 
 static int
@@ -394,7 +399,7 @@ teach(uint16_t src, uint16_t dst)
     struct agl_traversal t;
 
     make_udp(&pkt, "udp4", src, dst);
-    hit(&pkt, &t);
+    meet(&pkt, &t);
     return look_up(&pkt, &t);
 }
 
@@ -440,11 +445,11 @@ test_tracker_and_shapes(void)
     make_udp(&udp, "udp4", 5, 0);
     make_udp(&tcp, "tcp4", 5, 0);
     make_udp(&icmp, "icmp4", 0x500, 0);    /* Code 0. */
-    CHECK(hit(&udp, &t) == -1 && look_up(&udp, &t) == 0);
-    CHECK(hit(&udp, &t) == 0);
-    CHECK(hit(&tcp, &t) == -1 && look_up(&tcp, &t) == 0);
-    CHECK(hit(&icmp, &t) == -1 && look_up(&icmp, &t) == 0);
-    CHECK(hit(&udp, &t) == 0 && hit(&tcp, &t) == 0 && hit(&icmp, &t) == 0);
+    CHECK(meet(&udp, &t) == -1 && look_up(&udp, &t) == 0);
+    CHECK(meet(&udp, &t) == 0);
+    CHECK(meet(&tcp, &t) == -1 && look_up(&tcp, &t) == 0);
+    CHECK(meet(&icmp, &t) == -1 && look_up(&icmp, &t) == 0);
+    CHECK(meet(&udp, &t) == 0 && meet(&tcp, &t) == 0 && meet(&icmp, &t) == 0);
     CHECK(agl_tracker_dump(tracker, table, &cursor, out, 8) == 3);
     for (int i = 0; i < 3; i++) {
         CHECK(!memcmp(&out[i].key, &out[0].key, sizeof out[i].key));
@@ -452,7 +457,7 @@ test_tracker_and_shapes(void)
         CHECK(agilio_from_le64(out[i].packets) == (i ? 2 : 3));
     }
     udp.md.in_port = agilio_to_le32(8);
-    CHECK(hit(&udp, &t) == -1 && look_up(&udp, &t) == -1);
+    CHECK(meet(&udp, &t) == -1 && look_up(&udp, &t) == -1);
     stop();
 }
 
@@ -481,22 +486,22 @@ test_tracker_and_metadata(void)
     make_udp(&pkt, "udp4", 0, 1);
     pkt.n_recirc = 1;
     pkt.md.tunnel = key.md.tunnel;
-    CHECK(hit(&pkt, &t) == -1 && t.tk.shape && look_up(&pkt, &t) == 1);
-    CHECK(hit(&pkt, &t) == 1);
+    CHECK(meet(&pkt, &t) == -1 && t.tk.shape && look_up(&pkt, &t) == 1);
+    CHECK(meet(&pkt, &t) == 1);
     CHECK(agl_tracker_dump(tracker, table, &cursor, out, 8) == 1);
     CHECK(!memcmp(&out[0].key, &key, sizeof key));
 
     pkt.md.tunnel.id = agilio_to_be64(43);
-    CHECK(hit(&pkt, &t) == -1 && look_up(&pkt, &t) == -1);
+    CHECK(meet(&pkt, &t) == -1 && look_up(&pkt, &t) == -1);
     pkt.md.tunnel = key.md.tunnel;
     pkt.n_recirc = 0;           /* Not that metadata could be there then. */
-    CHECK(hit(&pkt, &t) == -1);
+    CHECK(meet(&pkt, &t) == -1);
     pkt.n_recirc = 1;
     pkt.md.packet_type = agilio_to_be32(0x10800);
-    CHECK(hit(&pkt, &t) == -1 && !t.tk.shape);
+    CHECK(meet(&pkt, &t) == -1 && !t.tk.shape);
     pkt.md.packet_type = agilio_to_be32(0);
     pkt.md.tunnel.opts_len = 4;
-    CHECK(hit(&pkt, &t) == -1 && !t.tk.shape);
+    CHECK(meet(&pkt, &t) == -1 && !t.tk.shape);
     stop();
 }
 
@@ -525,7 +530,7 @@ test_tracker_random(void)
         make_udp(&pkt, frame_random(8) ? "udp4" : "tcp4",
                  (uint16_t) frame_random(64), (uint16_t) frame_random(8));
         now++;
-        found = hit(&pkt, &t);
+        found = meet(&pkt, &t);
         agl_parse(&pkt, &options[1], &key);
         flow = agl_flow_table_lookup(table, &key);
         CHECK(found == -1 || (flow && found == (int) flow->id));

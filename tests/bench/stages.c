@@ -15,9 +15,9 @@
 #include "pkt/key-hash.h"
 #include "table/hash.h"
 
-enum stage { SHAPE, TRACKER, PARSE, HASH, MASKS, ACTIONS, N_STAGES };
+enum stage { TRACKER, PARSE, HASH, MASKS, ACTIONS, N_STAGES };
 static const char *const stage_names[] = {
-    "shape", "tracker-hit", "parse", "hash", "mask-lookup", "actions",
+    "tracker-hit", "parse", "hash", "mask-lookup", "actions",
 };
 
 /* A burst on its way. */
@@ -49,17 +49,10 @@ init_select(struct burst *b)
 }
 
 static void
-stage_shape(struct burst *b, struct agl_worker *w)
-{
-    agl_tracker_shape_keys(w->tracker, w->table, b->pkts, AGL_BURST,
-                           &w->options, b->tracked);
-}
-
-static void
 stage_tracker(struct burst *b, struct agl_worker *w)
 {
-    agl_tracker_lookup_burst(w->tracker, w->table, b->tracked, AGL_BURST,
-                             w->now);
+    agl_tracker_lookup_burst(w->tracker, w->table, b->pkts, AGL_BURST,
+                             &w->options, w->now, b->tracked);
     for (uint32_t i = 0; i < AGL_BURST; i++) {
         const struct agl_path *path = &b->tracked[i].path;
 
@@ -120,8 +113,7 @@ static void
 run_burst(struct burst *b, struct bench_series series[N_STAGES])
 {
     static void (*const stages[])(struct burst *, struct agl_worker *) = {
-        stage_shape, stage_tracker, stage_parse, stage_hash, stage_masks,
-        stage_actions,
+        stage_tracker, stage_parse, stage_hash, stage_masks, stage_actions,
     };
     struct agl_worker *w = b->load->nic.nic->team.workers[0];
 
@@ -191,7 +183,6 @@ bench_learn(uint32_t n_flows, uint32_t n)
         uint64_t start;
 
         bench_load_receive(&load, b.pkts);
-        stage_shape(&b, w);
         stage_parse(&b, w);
         start = bench_now();
         stage_tracker(&b, w);

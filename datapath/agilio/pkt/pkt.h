@@ -95,9 +95,19 @@ struct agl_pkt *agl_pkt_clone(struct agl_pool *, const struct agl_pkt *);
 
 void agl_pkt_free(struct agl_pool *, struct agl_pkt *);
 
-/* For a driver that has a frame in 'room' already: makes a packet of it.  In
- * steps that a compiler makes a few stores of; of one memset() it would make a
- * string instruction, which takes longer to begin than this to end. */
+/* Sets 64 bytes to 0: a compiler makes as few stores of it as the CPU that it
+ * compiles for can do it in.  (Of a longer memset() it would make a string
+ * instruction, which takes longer to begin than this to end.) */
+static inline void
+agl_clear_64(void *p)
+{
+    typedef uint64_t line __attribute__((vector_size(64), aligned(8),
+                                         may_alias));
+
+    *(line *) p = (line) { 0 };
+}
+
+/* For a driver that has a frame in 'room' already: makes a packet of it. */
 static inline void
 agl_pkt_init(struct agl_pkt *pkt, uint8_t *data, uint32_t len)
 {
@@ -106,9 +116,9 @@ agl_pkt_init(struct agl_pkt *pkt, uint8_t *data, uint32_t len)
     uint8_t *p = (uint8_t *) &pkt->data;
 
     AGILIO_ASSERT(n > 128 && n <= 192);
-    memset(p, 0, 64);
-    memset(p + 64, 0, 64);
-    memset(p + 128, 0, n - 128);
+    agl_clear_64(p);
+    agl_clear_64(p + 64);
+    agl_clear_64(p + n - 64);
     pkt->data = data;
     pkt->len = len;
     pkt->l2_5_ofs = pkt->l3_ofs = pkt->l4_ofs = AGL_OFS_NONE;

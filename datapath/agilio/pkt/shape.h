@@ -166,12 +166,12 @@ agl_shape_test_lengths(const struct agl_shape_test *test, struct agl_pkt *pkt)
 {
     uint32_t len;
 
-    if (pkt->len < test->min_len) {
+    if (AGILIO_UNLIKELY(pkt->len < test->min_len)) {
         return false;
     }
     /* If it is less than it should be, this is more than any. */
     len = agl_get_u16(pkt->data + test->len_ofs) - test->len_more;
-    if (len > pkt->len - test->headers_len) {
+    if (AGILIO_UNLIKELY(len > pkt->len - test->headers_len)) {
         return false;
     }
     pkt->tcp_flags = 0;

@@ -319,6 +319,10 @@ is_plain(const struct rte_mbuf *mbuf)
            && mbuf->data_len <= AGILIO_MAX_FRAME;
 }
 
+/* Has wide vectors where the CPU has: packets are big, and to be cleared. */
+#if defined __x86_64__ && !defined AGL_PLAIN_C
+__attribute__((target_clones("avx512f", "avx2", "default")))
+#endif
 static uint32_t
 dpdk_rx(struct agl_dev *dev, struct agl_pool *pool, struct agl_pkt *pkts[],
         uint32_t max)

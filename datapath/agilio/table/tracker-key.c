@@ -263,12 +263,6 @@ agl_key_maker_shapes(const struct agl_key_maker *m,
                      const struct agl_parse_options *options,
                      struct agl_traversal ts[])
 {
-#if AGL_HAVE_VECTORS
-    if (AGILIO_LIKELY(m->has_vectors)) {
-        agl_key_maker_vectors(m, pkts, n, options, ts);
-        return;
-    }
-#endif
     for (uint32_t i = 0; i < n; i++) {
         if (!agl_key_maker_shape(m, agl_shape_of(pkts[i], options), pkts[i],
                                  options, &ts[i].tk)) {

@@ -77,8 +77,14 @@ void agl_key_maker_shapes(const struct agl_key_maker *,
                           const struct agl_parse_options *,
                           struct agl_traversal ts[]);
 
-/* Sets hash and tag of a key.  The tag is not 0.  (Low bits of a hash lead to
+/* The tag of a key of this hash and kind; not 0.  (Low bits of a hash lead to
  * the bucket, and tell nothing inside of it.) */
+static inline uint32_t
+agl_key_tag(uint32_t hash, uint32_t kind)
+{
+    return (uint16_t) (hash >> 16 & ~(AGL_N_KINDS - 1)) | kind;
+}
+
 static inline void
 agl_key_maker_set_hash(const struct agl_key_maker *m,
                        struct agl_tracker_key *tk, uint32_t hash,
@@ -86,7 +92,7 @@ agl_key_maker_set_hash(const struct agl_key_maker *m,
 {
     tk->epoch = m->epoch;
     tk->hash = hash;
-    tk->tag = (uint16_t) (hash >> 16 & ~(AGL_N_KINDS - 1)) | kind;
+    tk->tag = agl_key_tag(hash, kind);
 }
 
 /* Makes the key of a packet of 'shape'; false if its metadata does not go with
@@ -119,11 +125,6 @@ bool agl_key_vectors_are_supported(void);
 /* Sets all but the secret. */
 void agl_key_vector_init(struct agl_key_vector *, uint32_t shape,
                          const struct agl_shape_select *);
-/* Does what agl_key_maker_shapes() does. */
-void agl_key_maker_vectors(const struct agl_key_maker *,
-                           struct agl_pkt *const pkts[], uint32_t n,
-                           const struct agl_parse_options *,
-                           struct agl_traversal ts[]);
 
 /* The key, under 'interest', of what has such a tag and words; in a tunnel,
  * that of the outer headers. */

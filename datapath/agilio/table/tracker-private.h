@@ -33,6 +33,10 @@
 
 #include "table/tracker-key.h"
 
+#if defined __SSE2__ && !defined AGL_PLAIN_C
+#include <emmintrin.h>
+#endif
+
 #define WAYS 8
 #define NOWHERE UINT32_MAX      /* The place of no entry. */
 
@@ -131,6 +135,110 @@ is_current(const struct agl_tracker_key *tk,
 
     agl_flow_table_interest(flows, &seq);
     return tk->epoch == seq;
+}
+
+/* Fills in the flows from the second on, up to the first that is gone. */
+bool agl_tracker_follow_rest(const struct agl_tracker *,
+                             const struct agl_flow_table *, size_t place,
+                             uint32_t n, struct agl_path *);
+
+/* agl_tracker_lookup_burst(), in vectors; if AGL_HAVE_VECTORS. */
+void agl_tracker_lookup_vectors(const struct agl_tracker *,
+                                const struct agl_flow_table *,
+                                struct agl_pkt *const pkts[], uint32_t n,
+                                const struct agl_parse_options *,
+                                uint64_t now, struct agl_traversal ts[]);
+
+/* The ways of 'bucket' with this tag: a bit for each. */
+static inline uint32_t
+find_tag(const struct bucket *bucket, uint32_t tag)
+{
+#if defined __SSE2__ && !defined AGL_PLAIN_C
+    __m128i tags = _mm_loadu_si128((const __m128i *)
+                                   (const void *) bucket->tags);
+    __m128i equal = _mm_cmpeq_epi16(tags, _mm_set1_epi16((int16_t) tag));
+
+    return (uint32_t) _mm_movemask_epi8(_mm_packs_epi16(
+        equal, _mm_setzero_si128()));
+#else
+    uint32_t ways = 0;
+
+    for (uint32_t way = 0; way < WAYS; way++) {
+        ways |= (uint32_t) (bucket->tags[way] == tag) << way;
+    }
+    return ways;
+#endif
+}
+
+/* Whether an entry has the first words of 'tk'. */
+static inline bool
+has_head(const struct entry *entry, const struct agl_tracker_key *tk)
+{
+    const uint64_t *a = entry->key, *b = tk->words;
+    uint64_t differ = ((a[0] ^ b[0]) | (a[1] ^ b[1]) | (a[2] ^ b[2])
+                       | (a[3] ^ b[3]) | (a[4] ^ b[4]));
+
+    AGILIO_ASSERT(AGL_KEY_HEAD == 5);
+    return !differ;
+}
+
+/* Whether it has all of them. */
+static inline bool
+has_key(const struct agl_tracker *t, const struct entry *entry,
+        const struct agl_tracker_key *tk)
+{
+    return has_head(entry, tk)
+           && (tk->n <= AGL_KEY_HEAD
+               || agl_words_equal(rest_of_key(t, place_of(t, entry)),
+                                  tk->words + AGL_KEY_HEAD,
+                                  tk->n - AGL_KEY_HEAD));
+}
+
+/* What is known of a packet whose key 'entry' has, and whose path has such a
+ * length. */
+static inline bool
+hit(const struct agl_tracker *t, const struct agl_flow_table *flows,
+    struct entry *entry, uint32_t length, uint64_t now, struct agl_path *path)
+{
+    struct agl_flow *flow = flow_of(flows, &entry->flow);
+    uint32_t n = length & ~PLAIN;
+
+    if (!flow) {
+        return false;
+    }
+    entry->used = now;
+    entry->packets++;
+    path->n = 1;
+    path->plain = length >= PLAIN;
+    path->flows[0] = flow;
+    return (n == 1
+            || agl_tracker_follow_rest(t, flows, place_of(t, entry), n, path));
+}
+
+/* The first entry of 'ways', which is likely that of a current key of 'n'
+ * words; NULL if there is none.  Sets the length of its path.  It will be
+ * looked at soon. */
+static inline struct entry *
+likely_entry(const struct agl_tracker *t, const struct bucket *bucket,
+             uint32_t ways, uint32_t n, uint8_t *length)
+{
+    struct entry *entry;
+    uint32_t way;
+
+    if (AGILIO_UNLIKELY(!ways || bucket->epoch != t->keys.epoch)) {
+        return NULL;
+    }
+    way = (uint32_t) __builtin_ctz(ways);
+    entry = entry_of(t, bucket, way);
+    *length = bucket->paths[way];
+    __builtin_prefetch(entry, 1);
+    if (n > AGL_KEY_HEAD) {
+        __builtin_prefetch(rest_of_key(t, bucket->places[way]));
+    }
+    if (AGILIO_UNLIKELY((*length & ~PLAIN) > 1)) {
+        __builtin_prefetch(rest_of_path(t, bucket->places[way]));
+    }
+    return entry;
 }
 
 #endif /* table/tracker-private.h */

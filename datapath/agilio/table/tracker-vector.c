@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tracker-vector.c - keys of frames of the common shapes, made in vectors of
- * 64 bytes, by CPUs that have such (AVX-512 and VAES).
+ * tracker-vector.c - lookup of frames of the common shapes in vectors of 64
+ * bytes, by CPUs that have such (AVX-512 and VAES).
  *
  * Such a frame's headers fit into one vector.  It is compared with what frames
  * of the shape have in common: packets of a burst mostly have the shape of the
@@ -11,27 +11,28 @@
  * can be treated so is told when the interest changes, and then all their keys
  * are made here.
  *
- * The worker calls, by tracker-key.c.
+ * The worker calls, by tracker.c.
  */
 
-#include "table/tracker-key.h"
+#include "table/tracker-private.h"
 
 #if AGL_HAVE_VECTORS
 #include <immintrin.h>
 
-#define NO_HASH 0               /* No tag: it is not set yet. */
-
 #define VECTOR_TARGET \
-    __attribute__((target("avx512f,avx512bw,avx512vbmi,vaes,aes,bmi2")))
+    __attribute__((target("avx512f,avx512bw,avx512vl,avx512vbmi,"       \
+                          "vaes,aes,bmi,bmi2")))
 
 bool
 agl_key_vectors_are_supported(void)
 {
     return (__builtin_cpu_supports("avx512f")
             && __builtin_cpu_supports("avx512bw")
+            && __builtin_cpu_supports("avx512vl")
             && __builtin_cpu_supports("avx512vbmi")
             && __builtin_cpu_supports("vaes")
             && __builtin_cpu_supports("aes")
+            && __builtin_cpu_supports("bmi")
             && __builtin_cpu_supports("bmi2"));
 }
 
@@ -65,9 +66,9 @@ agl_key_vector_init(struct agl_key_vector *v, uint32_t shape,
 static inline VECTOR_TARGET __m512i
 load_head(const struct agl_pkt *pkt)
 {
-    uint32_t len = pkt->len < 64 ? pkt->len : 64;
-
-    return _mm512_maskz_loadu_epi8(_bzhi_u64(UINT64_MAX, len), pkt->data);
+    return (AGILIO_LIKELY(pkt->len >= 64) ? _mm512_loadu_si512(pkt->data)
+            : _mm512_maskz_loadu_epi8(_bzhi_u64(UINT64_MAX, pkt->len),
+                                      pkt->data));
 }
 
 /* Whether a packet, on its first pass, has the shape of 'v'; then sets its TCP
@@ -80,8 +81,9 @@ has_shape(const struct agl_key_vector *v, __m512i head, struct agl_pkt *pkt)
         head, _mm512_load_si512(v->test.value),
         _mm512_load_si512(v->test.bits), 0x28);
 
-    return (!_mm512_test_epi64_mask(differ, differ) && !pkt->n_recirc
-            && agl_shape_test_lengths(&v->test, pkt));
+    return (AGILIO_LIKELY(!_mm512_test_epi64_mask(differ, differ))
+            && AGILIO_LIKELY(!pkt->n_recirc)
+            && AGILIO_LIKELY(agl_shape_test_lengths(&v->test, pkt)));
 }
 
 /* The hash of a key: each 16 bytes take two rounds of AES, after which each
@@ -105,7 +107,7 @@ hash_key(const struct agl_key_vector *v, __m512i words)
     return (uint32_t) _mm_cvtsi128_si32(x);
 }
 
-/* Makes the words of a key. */
+/* Makes the words of a key, and what else a hit may need of it. */
 static inline VECTOR_TARGET void
 make_words(const struct agl_key_vector *v, __m512i head,
            const struct agl_pkt *pkt, struct agl_tracker_key *tk)
@@ -117,14 +119,12 @@ make_words(const struct agl_key_vector *v, __m512i head,
     words = _mm512_mask_set1_epi64(words, 1,
                                    agilio_from_le32(pkt->md.in_port));
     _mm512_store_si512(tk->words, words);
-    tk->n = v->n;
     tk->shape = v->shape;
     tk->tunnelled.shape = AGL_SHAPE_NONE;
-    tk->tag = NO_HASH;
 }
 
-/* The vector for a packet; NULL if its key cannot be made so, and then makes
- * it. */
+/* The vector for a packet whose shape is not that of the one before.  NULL if
+ * its key cannot be made so, and then makes it. */
 static VECTOR_TARGET const struct agl_key_vector *
 find_vector(const struct agl_key_maker *m, struct agl_pkt *pkt,
             const struct agl_parse_options *options,
@@ -136,44 +136,149 @@ find_vector(const struct agl_key_maker *m, struct agl_pkt *pkt,
         return &m->vectors[shape];
     } else if (!agl_key_maker_shape(m, shape, pkt, options, tk)) {
         tk->shape = AGL_SHAPE_NONE;
-        tk->tag = AGL_KIND_PARSED;
     }
     return NULL;
 }
 
-VECTOR_TARGET void
-agl_key_maker_vectors(const struct agl_key_maker *m,
-                      struct agl_pkt *const pkts[], uint32_t n,
-                      const struct agl_parse_options *options,
-                      struct agl_traversal ts[])
+/* First stage: makes the words of keys.  In 'vs' NULL is for those keys that
+ * are whole already, if there are any. */
+static inline VECTOR_TARGET void
+make_keys(const struct agl_key_maker *m, struct agl_pkt *const pkts[],
+          uint32_t n, const struct agl_parse_options *options,
+          struct agl_traversal ts[], const struct agl_key_vector *vs[])
 {
     const struct agl_key_vector *usual = &m->vectors[AGL_SHAPE_SOME], *v;
-    struct agl_tracker_key *tk;
-    uint32_t i;
 
-    for (i = 0; i < n; i++) {
+    for (uint32_t i = 0; i < n; i++) {
+        struct agl_tracker_key *tk = &ts[i].tk;
         __m512i head = load_head(pkts[i]);
 
-        tk = &ts[i].tk;
         v = usual;
         if (AGILIO_UNLIKELY(!has_shape(v, head, pkts[i]))) {
             v = find_vector(m, pkts[i], options, tk);
-            if (!v) {
-                continue;
-            }
-            usual = v;
+            usual = v ? v : usual;
         }
-        if (!agl_key_maker_tunnelled(m, v->shape, pkts[i], options, tk)) {
+        if (AGILIO_UNLIKELY(v && agl_key_maker_tunnelled(
+                                m, v->shape, pkts[i], options, tk))) {
+            v = NULL;
+        }
+        if (AGILIO_LIKELY(v != NULL)) {
             make_words(v, head, pkts[i], tk);
         }
+        vs[i] = v;
     }
-    /* Hashes take long, but many can be in the making. */
+}
+
+/* Whether an entry has a key, the first words of which are a vector's. */
+static inline VECTOR_TARGET bool
+has_words(const struct agl_tracker *t, const struct entry *entry,
+          const struct agl_tracker_key *tk, uint32_t n)
+{
+    /* No more than the key: the CPU may still be storing what is around. */
+    __m256i key = _mm256_loadu_si256((const __m256i *)
+                                     (const void *) entry->key);
+    __m256i words = _mm256_load_si256((const __m256i *)
+                                      (const void *) tk->words);
+
+    AGILIO_ASSERT(AGL_KEY_HEAD == 5);
+    return (!_mm256_cmpneq_epi64_mask(key, words)
+            && entry->key[4] == tk->words[4]
+            && (n <= AGL_KEY_HEAD
+                || agl_words_equal(rest_of_key(t, place_of(t, entry)),
+                                   tk->words + AGL_KEY_HEAD,
+                                   n - AGL_KEY_HEAD)));
+}
+
+/* The same as find_tag(). */
+static inline VECTOR_TARGET uint32_t
+find_tag_vector(const struct bucket *bucket, uint32_t tag)
+{
+    return _mm_cmpeq_epi16_mask(
+        _mm_loadu_si128((const __m128i *) (const void *) bucket->tags),
+        _mm_set1_epi16((int16_t) tag));
+}
+
+/* Fills in the path of one flow which is all that a packet meets, as most do;
+ * false if it is another, or not known. */
+static inline bool
+hit_plain(const struct agl_flow_table *flows, struct entry *entry,
+          uint32_t length, uint64_t now, struct agl_path *path)
+{
+    struct agl_flow *flow = flow_of(flows, &entry->flow);
+
+    if (AGILIO_UNLIKELY(length != (1 | PLAIN) || !flow)) {
+        return false;
+    }
+    entry->used = now;
+    entry->packets++;
+    path->n = 1;
+    path->plain = true;
+    path->flows[0] = flow;
+    return true;
+}
+
+/* Stages, each for all packets: what one waits for the others do not. */
+VECTOR_TARGET void
+agl_tracker_lookup_vectors(const struct agl_tracker *t,
+                           const struct agl_flow_table *flows,
+                           struct agl_pkt *const pkts[], uint32_t n,
+                           const struct agl_parse_options *options,
+                           uint64_t now, struct agl_traversal ts[])
+{
+    const struct agl_key_vector *vs[AGL_BURST], *v;
+    const struct bucket *buckets[AGL_BURST];
+    struct entry *entries[AGL_BURST];
+    uint32_t hashes[AGL_BURST], i;
+    uint8_t lengths[AGL_BURST];
+
+    make_keys(&t->keys, pkts, n, options, ts, vs);
     for (i = 0; i < n; i++) {
-        tk = &ts[i].tk;
-        if (AGILIO_LIKELY(tk->tag == NO_HASH)) {
-            v = &m->vectors[tk->shape];
-            agl_key_maker_set_hash(m, tk, hash_key(
-                v, _mm512_load_si512(tk->words)), tk->shape);
+        const struct agl_tracker_key *tk = &ts[i].tk;
+
+        hashes[i] = (AGILIO_LIKELY(vs[i] != NULL)
+                     ? hash_key(vs[i], _mm512_load_si512(tk->words))
+                     : tk->hash);
+        buckets[i] = bucket_of(t, hashes[i]);
+        __builtin_prefetch(buckets[i]);
+    }
+    for (i = 0; i < n; i++) {
+        const struct agl_tracker_key *tk = &ts[i].tk;
+        uint32_t tag, n_words;
+
+        v = vs[i];
+        if (AGILIO_LIKELY(v != NULL)) {
+            tag = agl_key_tag(hashes[i], v->shape);
+            n_words = v->n;
+        } else if (tk->shape) {
+            tag = tk->tag;
+            n_words = tk->n;
+        } else {
+            entries[i] = NULL;
+            continue;
+        }
+        entries[i] = likely_entry(t, buckets[i],
+                                  find_tag_vector(buckets[i], tag), n_words,
+                                  &lengths[i]);
+    }
+    for (i = 0; i < n; i++) {
+        struct agl_tracker_key *tk = &ts[i].tk;
+        struct agl_path *path = &ts[i].path;
+        bool has_entry;
+
+        v = vs[i];
+        path->n = 0;
+        has_entry = (entries[i]
+                     && has_words(t, entries[i], tk, v ? v->n : tk->n));
+        if (AGILIO_LIKELY(has_entry && hit_plain(flows, entries[i],
+                                                 lengths[i], now, path))) {
+            continue;
+        }
+        if (has_entry) {
+            hit(t, flows, entries[i], lengths[i], now, path);
+        }
+        if (v) {                /* It may yet be learned. */
+            tk->n = v->n;
+            agl_key_maker_set_hash(&t->keys, tk, hashes[i], v->shape);
         }
     }
 }

@@ -9,10 +9,6 @@
 
 #include "table/tracker-private.h"
 
-#if defined __SSE2__ && !defined AGL_PLAIN_C
-#include <emmintrin.h>
-#endif
-
 #define MAX_ENTRIES (UINT32_C(1) << 28)
 
 static uint32_t
@@ -86,67 +82,6 @@ agl_tracker_key(struct agl_tracker *t, const struct agl_flow_table *flows,
     __builtin_prefetch(bucket_of(t, tk->hash));
 }
 
-void
-agl_tracker_shape_keys(struct agl_tracker *t,
-                       const struct agl_flow_table *flows,
-                       struct agl_pkt *const pkts[], uint32_t n,
-                       const struct agl_parse_options *options,
-                       struct agl_traversal ts[])
-{
-    follow_interest(t, flows);
-    agl_key_maker_shapes(&t->keys, pkts, n, options, ts);
-    for (uint32_t i = 0; i < n; i++) {
-        if (ts[i].tk.shape) {
-            __builtin_prefetch(bucket_of(t, ts[i].tk.hash));
-        }
-    }
-}
-
-/* The ways of 'bucket' with this tag: a bit for each. */
-static inline uint32_t
-find_tag(const struct bucket *bucket, uint32_t tag)
-{
-#if defined __SSE2__ && !defined AGL_PLAIN_C
-    __m128i tags = _mm_loadu_si128((const __m128i *)
-                                   (const void *) bucket->tags);
-    __m128i equal = _mm_cmpeq_epi16(tags, _mm_set1_epi16((int16_t) tag));
-
-    return (uint32_t) _mm_movemask_epi8(_mm_packs_epi16(
-        equal, _mm_setzero_si128()));
-#else
-    uint32_t ways = 0;
-
-    for (uint32_t way = 0; way < WAYS; way++) {
-        ways |= (uint32_t) (bucket->tags[way] == tag) << way;
-    }
-    return ways;
-#endif
-}
-
-/* Whether an entry has the first words of 'tk'. */
-static inline bool
-has_head(const struct entry *entry, const struct agl_tracker_key *tk)
-{
-    const uint64_t *a = entry->key, *b = tk->words;
-    uint64_t differ = ((a[0] ^ b[0]) | (a[1] ^ b[1]) | (a[2] ^ b[2])
-                       | (a[3] ^ b[3]) | (a[4] ^ b[4]));
-
-    AGILIO_ASSERT(AGL_KEY_HEAD == 5);
-    return !differ;
-}
-
-/* Whether it has all of them. */
-static inline bool
-has_key(const struct agl_tracker *t, const struct entry *entry,
-        const struct agl_tracker_key *tk)
-{
-    return has_head(entry, tk)
-           && (tk->n <= AGL_KEY_HEAD
-               || agl_words_equal(rest_of_key(t, place_of(t, entry)),
-                                  tk->words + AGL_KEY_HEAD,
-                                  tk->n - AGL_KEY_HEAD));
-}
-
 uint32_t
 agl_tracker_find_way(const struct agl_tracker *t, const struct bucket *bucket,
                      const struct agl_tracker_key *tk)
@@ -163,10 +98,10 @@ agl_tracker_find_way(const struct agl_tracker *t, const struct bucket *bucket,
     return WAYS;
 }
 
-/* Fills in the flows from the second on, up to the first that is gone. */
-static bool __attribute__((noinline))
-follow_rest(const struct agl_tracker *t, const struct agl_flow_table *flows,
-            size_t place, uint32_t n, struct agl_path *path)
+bool
+agl_tracker_follow_rest(const struct agl_tracker *t,
+                        const struct agl_flow_table *flows, size_t place,
+                        uint32_t n, struct agl_path *path)
 {
     const struct flow_ref *rest = rest_of_path(t, place);
 
@@ -182,63 +117,23 @@ follow_rest(const struct agl_tracker *t, const struct agl_flow_table *flows,
     return true;
 }
 
-/* What is known of a packet whose key 'entry' has, and whose path has such a
- * length. */
-static inline bool
-hit(const struct agl_tracker *t, const struct agl_flow_table *flows,
-    struct entry *entry, uint32_t length, uint64_t now, struct agl_path *path)
-{
-    struct agl_flow *flow = flow_of(flows, &entry->flow);
-    uint32_t n = length & ~PLAIN;
-
-    if (!flow) {
-        return false;
-    }
-    entry->used = now;
-    entry->packets++;
-    path->n = 1;
-    path->plain = length >= PLAIN;
-    path->flows[0] = flow;
-    return n == 1 || follow_rest(t, flows, place_of(t, entry), n, path);
-}
-
-/* The entry that is likely that of 'tk', NULL if none is, and the length of
- * its path.  It will be looked at soon. */
-static inline struct entry *
-likely_entry(const struct agl_tracker *t, const struct agl_tracker_key *tk,
-             uint8_t *length)
-{
-    const struct bucket *bucket = bucket_of(t, tk->hash);
-    uint32_t ways = find_tag(bucket, tk->tag), way;
-    struct entry *entry;
-
-    if (AGILIO_UNLIKELY(!ways || bucket->epoch != tk->epoch)) {
-        return NULL;
-    }
-    way = (uint32_t) __builtin_ctz(ways);
-    entry = entry_of(t, bucket, way);
-    *length = bucket->paths[way];
-    __builtin_prefetch(entry, 1);
-    if (tk->n > AGL_KEY_HEAD) {
-        __builtin_prefetch(rest_of_key(t, bucket->places[way]));
-    }
-    if ((*length & ~PLAIN) > 1) {
-        __builtin_prefetch(rest_of_path(t, bucket->places[way]));
-    }
-    return entry;
-}
-
-void
-agl_tracker_lookup_burst(struct agl_tracker *t,
-                         const struct agl_flow_table *flows,
-                         struct agl_traversal ts[], uint32_t n, uint64_t now)
+/* Fills in the paths of those that have a key, without vectors. */
+static void
+lookup_keys(const struct agl_tracker *t, const struct agl_flow_table *flows,
+            struct agl_traversal ts[], uint32_t n, uint64_t now)
 {
     struct entry *entries[AGL_BURST];
     uint8_t lengths[AGL_BURST];
     uint32_t i;
 
     for (i = 0; i < n; i++) {
-        entries[i] = likely_entry(t, &ts[i].tk, &lengths[i]);
+        const struct agl_tracker_key *tk = &ts[i].tk;
+
+        const struct bucket *bucket = bucket_of(t, tk->hash);
+
+        entries[i] = tk->shape ? likely_entry(t, bucket,
+                                              find_tag(bucket, tk->tag),
+                                              tk->n, &lengths[i]) : NULL;
     }
     for (i = 0; i < n; i++) {
         ts[i].path.n = 0;
@@ -246,6 +141,29 @@ agl_tracker_lookup_burst(struct agl_tracker *t,
             hit(t, flows, entries[i], lengths[i], now, &ts[i].path);
         }
     }
+}
+
+void
+agl_tracker_lookup_burst(struct agl_tracker *t,
+                         const struct agl_flow_table *flows,
+                         struct agl_pkt *const pkts[], uint32_t n,
+                         const struct agl_parse_options *options,
+                         uint64_t now, struct agl_traversal ts[])
+{
+    follow_interest(t, flows);
+#if AGL_HAVE_VECTORS
+    if (AGILIO_LIKELY(t->keys.has_vectors)) {
+        agl_tracker_lookup_vectors(t, flows, pkts, n, options, now, ts);
+        return;
+    }
+#endif
+    agl_key_maker_shapes(&t->keys, pkts, n, options, ts);
+    for (uint32_t i = 0; i < n; i++) {
+        if (ts[i].tk.shape) {
+            __builtin_prefetch(bucket_of(t, ts[i].tk.hash));
+        }
+    }
+    lookup_keys(t, flows, ts, n, now);
 }
 
 bool

@@ -59,8 +59,7 @@ struct agl_tracker_key {
         __attribute__((aligned(AGILIO_CACHE_LINE)));
 };
 
-/* Makes 'tk' of 'key'.  Before many lookups: first all keys, so that no lookup
- * waits for memory. */
+/* Makes 'tk' of 'key'. */
 void agl_tracker_key(struct agl_tracker *, const struct agl_flow_table *,
                      const struct agilio_key *key, struct agl_tracker_key *tk);
 
@@ -74,20 +73,15 @@ struct agl_traversal {
     struct agl_tracker_key tk;
 } __attribute__((aligned(AGILIO_CACHE_LINE)));
 
-/* Makes the 'tk' of 'n' packets; those without a shape have none in it, and
- * are to be parsed. */
-void agl_tracker_shape_keys(struct agl_tracker *,
-                            const struct agl_flow_table *,
-                            struct agl_pkt *const pkts[], uint32_t n,
-                            const struct agl_parse_options *,
-                            struct agl_traversal ts[]);
-
-/* Fills in the 'path' of each of a burst whose entry is found at once; of
- * others it becomes empty, and agl_tracker_lookup() is to tell. */
+/* Makes the keys of 'n' packets, at most a burst, that begin a traversal, and
+ * looks them up together.  What has no shape has none in its 'tk', and is to
+ * be parsed.  If an entry is found at once, that is a use at 'now', and 'path'
+ * is the entry's; else it is empty, and agl_tracker_lookup() is to tell. */
 void agl_tracker_lookup_burst(struct agl_tracker *,
                               const struct agl_flow_table *,
-                              struct agl_traversal ts[], uint32_t n,
-                              uint64_t now);
+                              struct agl_pkt *const pkts[], uint32_t n,
+                              const struct agl_parse_options *,
+                              uint64_t now, struct agl_traversal ts[]);
 
 /* Fills in 'path', as far as it is known: false on a miss, when it is empty.
  * Notes the use at 'now' (NIC clock) in the entry. */
