@@ -49,10 +49,10 @@ drop_unsent(struct agl_worker *w, struct agl_pkt *pkt,
 void
 agl_tx_flush_port(struct agl_worker *w, struct agl_port *port)
 {
-    uint32_t lens[AGL_BURST], n_done, n_sent, i;
+    uint32_t lens[AGL_BURST], n = port->n_tx, n_done, n_sent, i;
     uint64_t n_bytes = 0;
 
-    for (i = 0; i < port->n_tx; i++) {
+    for (i = 0; i < n; i++) {
         lens[i] = port->tx[i]->len;     /* The device may keep the packet. */
         n_bytes += lens[i];
     }
@@ -69,7 +69,7 @@ agl_tx_flush_port(struct agl_worker *w, struct agl_port *port)
             agl_pkt_free(&w->pool, pkt);
         }
     }
-    for (; i < port->n_tx; i++) {
+    for (; i < n; i++) {
         n_bytes -= lens[i];
         agl_stat_add(&port->stats->tx_dropped, 1);
         drop_unsent(w, port->tx[i], AGILIO_COUNTER_DROP_TX_FULL);

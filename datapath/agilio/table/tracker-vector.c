@@ -17,23 +17,37 @@
 #include "table/tracker-private.h"
 
 #if AGL_HAVE_VECTORS
+#include <cpuid.h>
 #include <immintrin.h>
 
 #define VECTOR_TARGET \
     __attribute__((target("avx512f,avx512bw,avx512vl,avx512vbmi,"       \
                           "vaes,aes,bmi,bmi2")))
 
+/* Whether the system keeps the registers of vectors of 64 bytes. */
+static bool
+system_has_vectors(void)
+{
+    const uint32_t states = 0xe6;       /* SSE, AVX, and AVX-512's three. */
+    uint32_t low, high;
+
+    __asm__ ("xgetbv" : "=a" (low), "=d" (high) : "c" (0));
+    return (low & states) == states;
+}
+
 bool
 agl_key_vectors_are_supported(void)
 {
-    return (__builtin_cpu_supports("avx512f")
-            && __builtin_cpu_supports("avx512bw")
-            && __builtin_cpu_supports("avx512vl")
-            && __builtin_cpu_supports("avx512vbmi")
-            && __builtin_cpu_supports("vaes")
-            && __builtin_cpu_supports("aes")
-            && __builtin_cpu_supports("bmi")
-            && __builtin_cpu_supports("bmi2"));
+    const uint32_t ecx_1 = bit_OSXSAVE | bit_AES;
+    const uint32_t ebx_7 = (bit_AVX512F | bit_AVX512BW | bit_AVX512VL
+                            | bit_BMI | bit_BMI2);
+    const uint32_t ecx_7 = bit_AVX512VBMI | bit_VAES;
+    uint32_t a, b, c, d;
+
+    return (__get_cpuid(1, &a, &b, &c, &d) && (c & ecx_1) == ecx_1
+            && __get_cpuid_count(7, 0, &a, &b, &c, &d)
+            && (b & ebx_7) == ebx_7 && (c & ecx_7) == ecx_7
+            && system_has_vectors());
 }
 
 void
