@@ -320,17 +320,22 @@ agilio_ctl_oldest(struct agilio_ctl *ctl)
  * ## Requests ##
  * ## -------- ## */
 
-/* Waits until 'n' granules are free in the request ring. */
+/* Waits until 'n' granules are free in the request ring; but not for a
+ * FLOW_PUT, whose sender has packets to carry. */
 static int
-wait_for_room(struct agilio_ctl *ctl, uint32_t n)
+wait_for_room(struct agilio_ctl *ctl, enum agilio_msg_type type, uint32_t n)
     OVS_REQUIRES(ctl->mutex)
 {
-    long long int deadline = agilio_now_ms() + SEND_TIMEOUT_MS;
+    long long int deadline = 0;
 
     while (ctl->open && agilio_ring_free(&ctl->to_nic) < n) {
         kick_if_due(ctl);
         receive(ctl);
-        if (ctl->broken || agilio_now_ms() >= deadline) {
+        if (!deadline) {
+            deadline = agilio_now_ms() + SEND_TIMEOUT_MS;
+        }
+        if (ctl->broken || type == AGILIO_MSG_FLOW_PUT
+            || agilio_now_ms() >= deadline) {
             return ENOBUFS;
         }
         ovs_mutex_unlock(&ctl->mutex);
@@ -356,7 +361,7 @@ agilio_ctl_send(struct agilio_ctl *ctl, enum agilio_msg_type type,
     msg_len = sizeof(struct agilio_msg) + len;
 
     ovs_mutex_lock(&ctl->mutex);
-    error = wait_for_room(ctl, agilio_ring_granules(msg_len));
+    error = wait_for_room(ctl, type, agilio_ring_granules(msg_len));
     if (!error) {
         r = xzalloc(sizeof *r);
         r->id = ++ctl->last_id;

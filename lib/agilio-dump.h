@@ -12,9 +12,7 @@ struct ds;
 /* Calls 'visit' for each flow of the shadow, then for each that was never
  * offered to the NIC, which is the host's, then for those of the kernel
  * datapath if 'kernel' has a NIC.  Main thread.
- * For some milliseconds this is so with any new flow, until dpif-netdev's
- * offload thread has got to it; in the moment in which it does, the flow may
- * be missed. */
+ * A flow that comes or goes meanwhile may be missed. */
 void agilio_dump_for_each(struct agilio_kernel *kernel,
                           agilio_shadow_visit *visit, void *aux);
 

@@ -20,8 +20,10 @@ struct dp_packet_batch;
 struct dpif_flow_attrs;
 struct dpif_flow_stats;
 struct flow_wildcards;
+struct match;
 struct netdev_class;
 struct netdev_rxq;
+struct nlattr;
 struct ofputil_meter_config;
 struct ofputil_meter_stats;
 struct smap;
@@ -64,12 +66,19 @@ void agilio_mega_ufid(const struct flow_wildcards *wc, ovs_u128 *mega_ufid);
  * agilio_flow_get() gives what netdev_flow_get() would; false if the flow is
  * not known.  agilio_flow_stop(), before the last statistics are read, takes
  * the flow off the NIC: what agilio_flow_get() gives from then on is final.
- * It waits for the NIC for a bounded time.  agilio_flow_removed() says that
- * the datapath has the flow no more. */
+ * It waits for the NIC for a bounded time. */
 bool agilio_flow_get(const ovs_u128 *mega_ufid, struct dpif_flow_stats *stats,
                      struct dpif_flow_attrs *attrs);
 void agilio_flow_stop(const ovs_u128 *mega_ufid);
-void agilio_flow_removed(const ovs_u128 *mega_ufid);
+
+/* lib/dpif-netdev.c, any thread, under the flow_mutex of the thread that has
+ * the flow: it is new, or changed; the datapath has it no more.  'dpif_type'
+ * is the class's pointer.  False if it is not a flow of ours, but one for the
+ * offload queue.  agilio_flow_put() does not wait for the NIC. */
+bool agilio_flow_put(const char *dpif_type, struct match *match,
+                     const struct nlattr *actions, size_t actions_len,
+                     const ovs_u128 *mega_ufid);
+bool agilio_flow_removed(const ovs_u128 *mega_ufid);
 
 /* lib/dpif-netdev.c: an offload thread that found 'queue' empty sleeps until
  * something is in it, quiescent for RCU; whoever appends says so afterwards.

@@ -5,7 +5,8 @@
  * A thread of its own ("agilio") connects to the NIC's socket, maps its
  * region, says HELLO, reads replies and events, notices when the NIC goes
  * away, and tries again (every 100 ms at first, then once a second).  Any
- * thread may send requests; they never block for longer than a second.
+ * thread may send requests; a FLOW_PUT never blocks, the others for no longer
+ * than a second.
  *
  * States, and who moves them:
  *

@@ -10,9 +10,10 @@
  * A flow's statistics are what NICs counted for it while the flow was known
  * here, over any number of changes and restarts (agilio-tally.h).
  *
- * Who calls: netdev-offload-agilio.c (offload threads, revalidators), agilio.c
- * (revalidators), agilio-dump.c, agilio-health.c (main thread).  Everything is
- * thread-safe.  Nothing but agilio_shadow_stop() waits for the NIC.
+ * Who calls: netdev-offload-agilio.c (main and PMD threads, offload threads),
+ * agilio.c (revalidators), agilio-dump.c, agilio-health.c (main thread).
+ * Everything is thread-safe.  Nothing but agilio_shadow_stop() waits for the
+ * NIC.
  */
 
 #ifndef AGILIO_SHADOW_H

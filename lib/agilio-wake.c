@@ -2,9 +2,12 @@
 
 /* The sleep of the flow offload threads of dpif-netdev.
  *
- * Upstream's threads look into their queue again after 1, 2, 4 ... 64 ms.  A
- * flow's first packets would pass through the host for that long; here, they
- * sleep on a sequence number which every append to a queue changes.
+ * Flows of ours do not take their queue (netdev-offload-agilio.c); those of
+ * other ports do, and orders to flush a port, for which the main thread waits.
+ *
+ * Upstream's threads look into their queue again after 1, 2, 4 ... 64 ms, even
+ * if nothing ever comes.  Here, they sleep on a sequence number which every
+ * append to a queue changes.
  *
  * Where many flows come, others come soon: who would wake the thread for each
  * of them would spend more on that than the thread on the flows.  So a thread

@@ -379,10 +379,10 @@ agilio_flow_get(const ovs_u128 *mega_ufid, struct dpif_flow_stats *stats,
     return !agilio_shadow_get(mega_ufid, stats, attrs);
 }
 
-void
+bool
 agilio_flow_removed(const ovs_u128 *mega_ufid)
 {
-    agilio_shadow_del(mega_ufid);
+    return !agilio_shadow_del(mega_ufid);
 }
 
 void

@@ -5,8 +5,12 @@
  * Thin on purpose: upstream has replaced this API since.  All is done by
  * agilio-shadow.c, and what is particular to dpif-netdev stands here:
  *
- *   - put, del and flush are called by offload threads, under the datapath's
- *     port_rwlock; get by revalidators and dpctl.  None of them may wait.
+ *   - A flow of ours does not take the datapath's offload queue, which costs
+ *     more than all that is done here: agilio_flow_put() (agilio-hooks.h) is
+ *     called by the thread that makes the flow, main or PMD.  The API's own
+ *     put and del are called by offload threads, for a flow that was queued
+ *     before its port was known to be ours; get by revalidators and dpctl.
+ *     None of them may wait.
  *
  *   - An offload that fails is never asked for again, and the flow's deletion
  *     is not told either.  So put always succeeds: a flow that the NIC cannot
@@ -21,10 +25,12 @@
 
 #include <errno.h>
 
+#include "agilio-hooks.h"
 #include "agilio-shadow.h"
 #include "agilio-tunnel.h"
 #include "netdev-agilio.h"
 #include "netdev-offload-provider.h"
+#include "netdev-provider.h"
 #include "util.h"
 
 bool
@@ -59,6 +65,32 @@ netdev_agilio_flow_put(struct netdev *netdev, struct match *match,
         memset(stats, 0, sizeof *stats);
     }
     return 0;
+}
+
+/* OVS has made us, and no other provider, the one for this port's flows. */
+static bool
+is_ours(const struct netdev *netdev)
+{
+    return (ovsrcu_get(const struct netdev_flow_api *, &netdev->flow_api)
+            == &netdev_offload_agilio);
+}
+
+bool
+agilio_flow_put(const char *dpif_type, struct match *match,
+                const struct nlattr *actions, size_t actions_len,
+                const ovs_u128 *mega_ufid)
+{
+    struct netdev *netdev = netdev_ports_get(match->flow.in_port.odp_port,
+                                             dpif_type);
+    bool ours = netdev && is_ours(netdev);
+
+    if (ours) {
+        match->tun_md.valid = false;
+        agilio_shadow_put(netdev, dpif_type, match, actions, actions_len,
+                          mega_ufid);
+    }
+    netdev_close(netdev);
+    return ours;
 }
 
 static int

@@ -25,6 +25,7 @@
 #include "netdev-provider.h"
 #include "netlink.h"
 #include "odp-netlink.h"
+#include "odp-util.h"
 #include "openvswitch/ofpbuf.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
@@ -721,8 +722,37 @@ check_tun_md(const struct agilio_shadow_flow *flow, void *aux OVS_UNUSED)
     CHECK(!flow->match.tun_md.valid);
 }
 
-/* What dpif-netdev calls for a flow.  The offload thread forgets a flow when
- * it comes to it; one that is made anew meanwhile starts from nothing. */
+/* What dpif-netdev calls for a flow.  One of a port that is not ours, or not
+ * for offload, or not there, is for the offload queue. */
+static void
+test_flow_put(struct netdev *dev)
+{
+    struct dpif_port port = { "p1", "agilio", u32_to_odp(7) };
+    struct smap config = SMAP_CONST1(&config, "hw-offload", "true");
+    ovs_u128 ufid = { .u64 = { 3, 4 } };
+    struct dpif_flow_stats stats;
+    struct dpif_flow_attrs attrs;
+    const char *type = "dummy";
+    struct match match;
+
+    netdev_set_dpif_type(dev, type);
+    netdev_set_flow_api_enabled(&config);
+    match_init_catchall(&match);
+    match.flow.in_port.odp_port = port.port_no;
+    match.wc.masks.in_port.odp_port = ODPP_NONE;
+    CHECK(!agilio_flow_put(type, &match, NULL, 0, &ufid));
+    CHECK(!netdev_ports_insert(dev, &port));
+    CHECK(agilio_flow_put(type, &match, NULL, 0, &ufid));
+    CHECK(agilio_flow_get(&ufid, &stats, &attrs));
+    netdev_uninit_flow_api(dev);
+    CHECK(!agilio_flow_put(type, &match, NULL, 0, &ufid));
+    CHECK(agilio_flow_removed(&ufid));
+    CHECK(!agilio_flow_removed(&ufid));
+    CHECK(!netdev_ports_remove(port.port_no, type));
+}
+
+/* A flow that came through the offload queue: its thread forgets it when it
+ * comes to it; one that is made anew meanwhile starts from nothing. */
 static void
 test_flow_hooks(void)
 {
@@ -743,7 +773,7 @@ test_flow_hooks(void)
     CHECK(agilio_flow_get(&ufid, &stats, &attrs) && !attrs.offloaded);
     agilio_flow_stop(&ufid);
     CHECK(agilio_flow_get(&ufid, &stats, &attrs));
-    agilio_flow_removed(&ufid);
+    CHECK(agilio_flow_removed(&ufid));
     CHECK(!agilio_flow_get(&ufid, &stats, &attrs));
     CHECK(agilio_shadow_del(&ufid) == ENOENT);
 
@@ -752,6 +782,7 @@ test_flow_hooks(void)
     wc.masks.nw_src = OVS_BE32_MAX;
     agilio_mega_ufid(&wc, &other);
     CHECK(!ovs_u128_equals(ufid, other));
+    test_flow_put(dev);
     netdev_close(dev);
 }
 
