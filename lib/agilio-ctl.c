@@ -5,9 +5,9 @@
  * See agilio-ctl.h for the picture, agilio/msg.h for the messages.
  *
  * ctl->mutex is held for a few microseconds at a time, and never while a
- * callback runs.  Whoever waits for room in the request ring takes replies off
- * the other one meanwhile, whatever thread it is: a NIC that cannot answer
- * would not take requests either.
+ * callback runs; ctl->calling is taken before it.  Whoever waits for room in
+ * the request ring takes replies off the other one meanwhile, whatever thread
+ * it is: a NIC that cannot answer would not take requests either.
  */
 
 #include <config.h>
@@ -30,10 +30,12 @@ VLOG_DEFINE_THIS_MODULE(agilio_ctl);
 #define SEND_STEP_NS (50 * 1000)
 
 /* How often, while flows come and go, the agilio thread looks for answers that
- * nobody waits for, and rings for requests that are not urgent: but for the
- * first ones, for a flow that comes with few others is not to wait. */
-#define LAZY_MS 4
-#define N_PROMPT 8
+ * nobody waits for, and whether there is something left to ring for. */
+#define LAZY_MS 20
+
+/* How often the polling thread rings at once, for one of the requests that are
+ * not urgent: a round in which many flows come may take long. */
+#define PROMPT_MS 4
 
 struct request {
     struct ovs_list node;       /* In ctl->waiting, then in ->answered. */
@@ -69,8 +71,10 @@ void
 agilio_ctl_init(struct agilio_ctl *ctl)
     OVS_NO_THREAD_SAFETY_ANALYSIS
 {
+    ovs_mutex_init(&ctl->calling);
     ovs_mutex_init(&ctl->mutex);
     ctl->open = false;
+    ctl->poller = OVSTHREAD_ID_UNSET;
     ctl->last_id = 0;
     ovs_list_init(&ctl->waiting);
     ovs_list_init(&ctl->answered);
@@ -86,7 +90,8 @@ agilio_ctl_open(struct agilio_ctl *ctl, const struct agilio_map *map,
     ctl->kick_fd = kick_fd;
     ctl->session = (uint32_t) epoch;
     ctl->n_urgent = 0;
-    ctl->busy = ctl->lazy = ctl->kick_due = false;
+    ctl->busy = ctl->kick_due = false;
+    ctl->prompt_at = 0;
     ctl->port_event = false;
     ctl->broken = NULL;
     ctl->open = true;
@@ -105,15 +110,18 @@ kick(struct agilio_ctl *ctl)
     agilio_ivshmem_kick(ctl->kick_fd);
 }
 
-/* The NIC sleeps, and there is a request of this type for it. */
+/* The NIC sleeps, and there is a request for it. */
 static void
-kick_for(struct agilio_ctl *ctl, uint16_t type)
+kick_for(struct agilio_ctl *ctl, const struct request *r)
     OVS_REQUIRES(ctl->mutex)
 {
-    if (ctl->lazy && !is_urgent(type) && ++ctl->n_prompt > N_PROMPT) {
-        ctl->kick_due = true;
-    } else {
+    if (is_urgent(r->type) || ctl->poller != ovsthread_id_self()) {
         kick(ctl);
+    } else if (r->sent >= ctl->prompt_at) {
+        ctl->prompt_at = r->sent + PROMPT_MS;
+        kick(ctl);
+    } else {
+        ctl->kick_due = true;
     }
 }
 
@@ -247,8 +255,8 @@ agilio_ctl_run(struct agilio_ctl *ctl, bool *port_event)
     struct ovs_list answered;
     const char *broken;
 
+    ovs_mutex_lock(&ctl->calling);
     ovs_mutex_lock(&ctl->mutex);
-    ctl->lazy = false;
     kick_if_due(ctl);
     agilio_ring_awake(&ctl->from_nic);
     receive(ctl);
@@ -260,7 +268,46 @@ agilio_ctl_run(struct agilio_ctl *ctl, bool *port_event)
     ovs_mutex_unlock(&ctl->mutex);
 
     call_back(&answered);
+    ovs_mutex_unlock(&ctl->calling);
     return broken;
+}
+
+/* Moves what is answered to 'answered', up to the first urgent request: those
+ * are the agilio thread's. */
+static void
+take_lazy(struct agilio_ctl *ctl, struct ovs_list *answered)
+    OVS_REQUIRES(ctl->mutex)
+{
+    struct request *r;
+
+    LIST_FOR_EACH_SAFE (r, node, &ctl->answered) {
+        if (is_urgent(r->type)) {
+            break;
+        }
+        ovs_list_remove(&r->node);
+        ovs_list_push_back(answered, &r->node);
+    }
+}
+
+void
+agilio_ctl_poll(struct agilio_ctl *ctl)
+{
+    struct ovs_list answered = OVS_LIST_INITIALIZER(&answered);
+
+    if (ovs_mutex_trylock(&ctl->calling)) {
+        return;                 /* The agilio thread is at it. */
+    }
+    ovs_mutex_lock(&ctl->mutex);
+    ctl->poller = ovsthread_id_self();
+    if (ctl->open) {
+        kick_if_due(ctl);
+        receive(ctl);
+        take_lazy(ctl, &answered);
+    }
+    ovs_mutex_unlock(&ctl->mutex);
+
+    call_back(&answered);
+    ovs_mutex_unlock(&ctl->calling);
 }
 
 void
@@ -272,8 +319,6 @@ agilio_ctl_wait(struct agilio_ctl *ctl)
         poll_immediate_wake();
     } else if (!ctl->n_urgent
                && (ctl->busy || !ovs_list_is_empty(&ctl->waiting))) {
-        ctl->lazy = true;
-        ctl->n_prompt = 0;
         poll_timer_wait(LAZY_MS);
     } else if (!agilio_ring_sleep(&ctl->from_nic)) {
         poll_immediate_wake();
@@ -288,6 +333,7 @@ agilio_ctl_close(struct agilio_ctl *ctl)
     struct ovs_list answered;
     struct request *r;
 
+    ovs_mutex_lock(&ctl->calling);
     ovs_mutex_lock(&ctl->mutex);
     ctl->open = ctl->kick_due = false;
     ovs_list_move(&answered, &ctl->answered);
@@ -300,6 +346,7 @@ agilio_ctl_close(struct agilio_ctl *ctl)
     ovs_mutex_unlock(&ctl->mutex);
 
     call_back(&answered);
+    ovs_mutex_unlock(&ctl->calling);
 }
 
 long long int
@@ -381,7 +428,7 @@ agilio_ctl_send(struct agilio_ctl *ctl, enum agilio_msg_type type,
         }
         msg_len = agilio_msg_end(&w, msg);
         if (agilio_msg_send(&ctl->to_nic, msg, msg_len) > 0) {
-            kick_for(ctl, type);
+            kick_for(ctl, r);
         }
     }
     ovs_mutex_unlock(&ctl->mutex);

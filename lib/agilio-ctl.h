@@ -5,17 +5,18 @@
  *     any thread                          the agilio thread
  *     agilio_ctl_send() -> request ring
  *                  |                      agilio_ctl_run() <- reply ring
- *                  +-> requests, waiting ----> answered ----> cb(), no lock
+ *                  +-> requests, waiting ----> answered ----> cb()
  *
  * The NIC answers in order, so the requests that wait are a queue, and a reply
  * that is not to the first of them means that the NIC is broken.  Callbacks
- * are called by the agilio thread only, one at a time, in the order of the
- * requests, with no lock held.
+ * are called one at a time, in the order of the requests, with no other lock
+ * held than 'calling', which is there for just that.
  *
- * Nobody waits for the answer to a FLOW_PUT or FLOW_DEL: while these come, the
- * agilio thread looks after them every few milliseconds, takes what answers
- * there are, and rings for all that was sent meanwhile.  So neither side rings
- * for each.  All other requests are urgent.
+ * Nobody waits for the answer to a FLOW_PUT or FLOW_DEL; all other requests
+ * are urgent.  While such come, the main thread, which sends most of them,
+ * takes the answers to the earlier ones in each of its rounds, and rings once
+ * for all that it has sent.  So neither side rings for each, and the agilio
+ * thread, which does so too, need not come by often.
  *
  * Owned by agilio-nic.c, which decides when it is open.
  */
@@ -28,6 +29,7 @@
 #include "ovs-thread.h"
 
 struct agilio_ctl {
+    struct ovs_mutex calling OVS_ACQ_BEFORE(mutex);
     struct ovs_mutex mutex;
 
     bool open OVS_GUARDED;
@@ -40,9 +42,9 @@ struct agilio_ctl {
     struct ovs_list answered OVS_GUARDED;       /* struct request. */
     size_t n_urgent OVS_GUARDED;        /* Of 'waiting'. */
     bool busy OVS_GUARDED;              /* Others were answered lately. */
-    bool lazy OVS_GUARDED;              /* The agilio thread comes by soon, */
-    bool kick_due OVS_GUARDED;          /* and has to ring then. */
-    uint32_t n_prompt OVS_GUARDED;      /* Requests not left to it. */
+    unsigned int poller OVS_GUARDED;    /* The thread that comes by, */
+    bool kick_due OVS_GUARDED;          /* and has to ring then; but rings */
+    long long int prompt_at OVS_GUARDED;    /* at once when it is so late. */
     bool port_event OVS_GUARDED;                /* One has come. */
     const char *broken OVS_GUARDED;             /* Why, or NULL. */
     uint8_t buf[AGILIO_MAX_MSG] OVS_GUARDED;
@@ -69,6 +71,11 @@ int agilio_ctl_send(struct agilio_ctl *, enum agilio_msg_type,
  * connection has to be dropped (a constant string), and sets '*port_event' if
  * the port table changed.  Agilio thread. */
 const char *agilio_ctl_run(struct agilio_ctl *, bool *port_event);
+
+/* Takes the answers that nobody waits for, calls their callbacks, and rings
+ * for what the calling thread has sent: it is the one who does so often, and
+ * the requests that are not urgent are left to this.  Main thread. */
+void agilio_ctl_poll(struct agilio_ctl *);
 
 /* Asks the NIC for its doorbell; if there is something to do already, wakes
  * poll_block() at once.  Agilio thread. */

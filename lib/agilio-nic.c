@@ -301,6 +301,14 @@ agilio_nic_send(enum agilio_msg_type type, const void *body, size_t len,
     return agilio_ctl_send(&ctl, type, body, len, cb, aux);
 }
 
+void
+agilio_nic_run(void)
+{
+    if (agilio_nic_status() != AGILIO_NIC_DOWN) {
+        agilio_ctl_poll(&ctl);
+    }
+}
+
 /* A call that waits for its reply: the caller's and the callback's.  Whoever
  * of them comes last frees it. */
 struct call {

@@ -73,11 +73,12 @@ void agilio_nic_fail(const struct agilio_map *map, const char *reason);
 /* ## Requests. ##
  *
  * Replies come in the order of the requests, and so do the callbacks, which
- * never run at the same time.  A callback runs with no lock held; since a call
- * returns after the callbacks of all earlier requests, who calls must not hold
- * a lock that a callback or an observer takes. */
+ * never run at the same time.  A callback runs with no lock of the sender's
+ * held; since a call returns after the callbacks of all earlier requests, who
+ * calls must not hold a lock that a callback or an observer takes. */
 
-/* Called from the agilio thread when the reply is there: 'error' 0 or a
+/* Called when the reply is there, from the agilio thread, or, for a FLOW_PUT
+ * or FLOW_DEL, from agilio_nic_run() as well: 'error' 0 or a
  * positive errno with a 'reason'; 'body' is valid only if 'error' is 0.  When
  * the connection is lost all that wait are called with ENODEV. */
 typedef void agilio_reply_cb(int error, const char *reason,
@@ -98,6 +99,10 @@ int agilio_nic_send(enum agilio_msg_type, const void *body, size_t len,
 int agilio_nic_call(enum agilio_msg_type, const void *body, size_t len,
                     void *reply, size_t reply_size, size_t *reply_len,
                     char **reason);
+
+/* Takes the replies to FLOW_PUTs and FLOW_DELs, and rings for those that the
+ * main thread has sent.  Main thread, once in each of its rounds. */
+void agilio_nic_run(void);
 
 /* Why there is no connection, or which one there is, for agilio/show. */
 void agilio_nic_describe(struct ds *);

@@ -307,6 +307,7 @@ agilio_run(const struct smap *other_config)
     }
     agilio_objects_run();
     agilio_residency_run();
+    agilio_nic_run();
     agilio_sample_run();
 }
 

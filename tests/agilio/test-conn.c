@@ -299,6 +299,53 @@ test_send_from_observer(void)
     bring_down();
 }
 
+struct polled {
+    uint32_t next;              /* Callback that is to come. */
+    uint32_t n_wrong;           /* That came instead of another, */
+    uint32_t n_here;            /* ...or in this thread, */
+    uint32_t n_urgent_here;     /* where these must not. */
+    pthread_t here;
+};
+static struct polled polled;
+
+static void
+check_polled(int error, const char *reason OVS_UNUSED,
+             struct agilio_reader *body OVS_UNUSED, void *aux)
+{
+    uint32_t i = (uintptr_t) aux;
+    bool here = pthread_equal(pthread_self(), polled.here);
+
+    polled.n_wrong += error || i != polled.next;
+    polled.n_here += here;
+    polled.n_urgent_here += here && i % 50 == 0;
+    agilio_store_release(&polled.next, i + 1);
+}
+
+/* The main thread takes answers, too: of flows only, and in order.  That it
+ * rings seldom makes nothing late. */
+static void
+test_poll(void)
+{
+    bring_up();
+    polled = (struct polled) { .here = pthread_self() };
+    agilio_nic_run();
+    for (uintptr_t i = 0; i < 3000; i++) {
+        while (agilio_nic_send(i % 50 ? AGILIO_MSG_FLOW_PUT
+                               : AGILIO_MSG_TRACKER_DUMP, NULL, 0,
+                               check_polled, (void *) i) == ENOBUFS) {
+            agilio_nic_run();
+        }
+        if (i % 7 == 0) {
+            agilio_nic_run();
+        }
+    }
+    CHECK(WAIT_FOR(agilio_load_acquire(&polled.next) == 3000, 1000));
+    CHECK(!polled.n_wrong && polled.n_here && !polled.n_urgent_here);
+    printf("# %"PRIu32" of 3000 answers polled\n", polled.n_here);
+    bring_down();
+    agilio_nic_run();           /* Nothing to do. */
+}
+
 static void *
 call_often(void *n_)
 {
@@ -558,6 +605,7 @@ main(void)
     RUN(test_send_from_observer);
     RUN(test_threads);
     RUN(test_hang);
+    RUN(test_poll);
     RUN(test_full);
     RUN(test_lies);
     RUN(test_bad_hello);

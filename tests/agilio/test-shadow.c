@@ -309,6 +309,11 @@ agilio_nic_call(enum agilio_msg_type type, const void *body OVS_UNUSED,
     return 0;
 }
 
+void
+agilio_nic_run(void)
+{
+}
+
 /* ## ---------- ##
  * ## The tests. ##
  * ## ---------- ## */

@@ -186,6 +186,11 @@ agilio_nic_disconnect(void)
 }
 
 void
+agilio_nic_run(void)
+{
+}
+
+void
 agilio_nic_observe(const struct agilio_nic_observer *observer OVS_UNUSED)
 {
 }
