@@ -11,6 +11,7 @@
 
 #include "agilio-translate.h"
 
+#include "bitmap.h"
 #include "util.h"
 
 /* A FLOW_PUT always fits into a message. */
@@ -51,10 +52,10 @@ word_map(const struct agilio_key *mask)
 static void
 put_words(struct agilio_writer *w, const struct agilio_key *key, uint64_t map)
 {
-    for (size_t i = 0; i < AGILIO_KEY_WORDS; i++) {
-        if (map >> i & 1) {
-            agilio_put_bytes(w, (const uint8_t *) key + i * 8, 8);
-        }
+    size_t i;
+
+    ULLONG_FOR_EACH_1 (i, map) {
+        agilio_put_bytes(w, (const uint8_t *) key + i * 8, 8);
     }
 }
 

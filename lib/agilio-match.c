@@ -16,6 +16,9 @@
  *
  *   - the rest is a reason.  So a field that is new in struct flow cannot get
  *     lost.
+ *
+ * Most of a mask is 0: the tables say of fields where they go, and are made
+ * into one that says so of each byte, for the few words that are not.
  */
 
 #include <config.h>
@@ -23,6 +26,8 @@
 #include "agilio-translate.h"
 
 #include "agilio-copy.h"
+#include "flow.h"
+#include "ovs-thread.h"
 #include "packets.h"
 #include "util.h"
 
@@ -59,6 +64,7 @@ static const struct agilio_copy carried[] = {
     CARRIED(igmp_group_ip4, igmp_group),
     CARRIED(nsh, nsh),
     CARRIED(packet_type, md.packet_type),
+    CARRIED(in_port, md.in_port),       /* Of which the NIC has an id. */
     CARRIED(tunnel.tun_id, md.tunnel.id),
     CARRIED(tunnel.ip_src, md.tunnel.ip_src),
     CARRIED(tunnel.ip_dst, md.tunnel.ip_dst),
@@ -125,6 +131,34 @@ static const struct absent absent[] = {
     ABSENT(actset_output, "metadata"),
 };
 
+/* Where each byte of struct flow goes: a byte of struct agilio_key. */
+#define NOWHERE UINT16_MAX
+static uint16_t places[sizeof(struct flow)];
+
+static void
+place_fields(const struct agilio_copy *fields, size_t n, bool reverse)
+{
+    for (const struct agilio_copy *c = fields; c < fields + n; c++) {
+        for (size_t i = 0; i < c->size; i++) {
+            places[c->from + i] = c->to + (reverse ? c->size - 1 - i : i);
+        }
+    }
+}
+
+static void
+init_places(void)
+{
+    static struct ovsthread_once once = OVSTHREAD_ONCE_INITIALIZER;
+
+    if (ovsthread_once_start(&once)) {
+        memset(places, 0xff, sizeof places);
+        place_fields(carried, ARRAY_SIZE(carried), false);
+        place_fields(host_order, ARRAY_SIZE(host_order),
+                     (OVS_FORCE uint32_t) agilio_to_le32(1) != 1);
+        ovsthread_once_done(&once);
+    }
+}
+
 /* Whether a packet in which 'n' bytes are all 0 differs from 'flow' in a bit
  * of 'mask'. */
 static bool
@@ -138,11 +172,20 @@ wants_more_than_0(const uint8_t *flow, const uint8_t *mask, size_t n)
     return false;
 }
 
-/* 'left' is a struct flow's mask without the fields that the key carries; it
- * is used up.  Returns NULL, or why the NIC cannot tell such packets. */
+/* There is more in the match than the key carries.  Returns NULL, or why the
+ * NIC cannot tell such packets. */
 static const char *
-explain_rest(const uint8_t *flow, uint8_t *left)
+explain_rest(const struct match *match)
 {
+    const uint8_t *flow = (const uint8_t *) &match->flow;
+    uint8_t left[sizeof(struct flow)];
+
+    memcpy(left, &match->wc.masks, sizeof left);
+    for (size_t i = 0; i < sizeof left; i++) {
+        if (places[i] != NOWHERE) {
+            left[i] = 0;
+        }
+    }
     for (size_t i = 0; i < ARRAY_SIZE(absent); i++) {
         size_t ofs = absent[i].ofs;
 
@@ -151,65 +194,44 @@ explain_rest(const uint8_t *flow, uint8_t *left)
         }
         memset(left + ofs, 0, absent[i].size);
     }
-    return is_all_zeros(left, sizeof(struct flow)) ? NULL : "match: unknown";
+    return is_all_zeros(left, sizeof left) ? NULL : "match: unknown";
 }
 
-/* Puts the bytes of a field into key and mask; the mask's come out of 'left',
- * a struct flow's mask. */
-static void
-carry(const struct agilio_copy *c, const uint8_t *flow, uint8_t *left,
-      struct agilio_key *key, struct agilio_key *mask)
+/* Puts what is wanted of 8 bytes of a struct flow, from 'ofs' on, into key and
+ * mask.  Returns false if there is more than they carry. */
+static bool
+carry(const struct match *match, size_t ofs, uint8_t *key, uint8_t *mask)
 {
-    for (size_t i = 0; i < c->size; i++) {
-        uint8_t bits = left[c->from + i];
+    const uint8_t *flow = (const uint8_t *) &match->flow;
+    const uint8_t *wc = (const uint8_t *) &match->wc.masks;
+    bool all = true;
 
-        ((uint8_t *) key)[c->to + i] = flow[c->from + i] & bits;
-        ((uint8_t *) mask)[c->to + i] = bits;
-        left[c->from + i] = 0;
+    for (size_t i = ofs; i < ofs + 8; i++) {
+        if (places[i] != NOWHERE) {
+            key[places[i]] = flow[i] & wc[i];
+            mask[places[i]] = wc[i];
+        } else if (wc[i]) {
+            all = false;
+        }
     }
-}
-
-static void
-to_le(uint8_t *p, size_t size)
-{
-    union {
-        uint16_t u16;
-        uint32_t u32;
-    } x;
-
-    memcpy(&x, p, size);
-    if (size == sizeof x.u16) {
-        x.u16 = (OVS_FORCE uint16_t) agilio_to_le16(x.u16);
-    } else {
-        x.u32 = (OVS_FORCE uint32_t) agilio_to_le32(x.u32);
-    }
-    memcpy(p, &x, size);
+    return all;
 }
 
 const char *
 agilio_translate_match(const struct match *match, uint32_t in_port,
                        struct agilio_key *key, struct agilio_key *mask)
 {
-    const uint8_t *flow = (const uint8_t *) &match->flow;
-    uint8_t left[sizeof(struct flow)];
+    bool all = true;
 
-    memcpy(left, &match->wc.masks, sizeof left);
+    init_places();
     memset(key, 0, sizeof *key);
     memset(mask, 0, sizeof *mask);
-    for (size_t i = 0; i < ARRAY_SIZE(carried); i++) {
-        carry(&carried[i], flow, left, key, mask);
+    for (size_t i = 0; i < FLOW_U64S; i++) {
+        if (flow_u64_value(&match->wc.masks, i)) {
+            all &= carry(match, i * 8, (uint8_t *) key, (uint8_t *) mask);
+        }
     }
-    for (size_t i = 0; i < ARRAY_SIZE(host_order); i++) {
-        const struct agilio_copy *c = &host_order[i];
-
-        carry(c, flow, left, key, mask);
-        to_le((uint8_t *) key + c->to, c->size);
-        to_le((uint8_t *) mask + c->to, c->size);
-    }
-
     key->md.in_port = agilio_to_le32(in_port);
     mask->md.in_port = agilio_to_le32(UINT32_MAX);
-    memset(left + offsetof(struct flow, in_port), 0,
-           sizeof match->flow.in_port);
-    return explain_rest(flow, left);
+    return all ? NULL : explain_rest(match);
 }
