@@ -53,7 +53,8 @@ static uint64_t n_lost OVS_GUARDED_BY(MUTEX);
 static long long int retry_at;
 static long long int run_at = LLONG_MAX;
 
-static bool advance(struct agilio_resident *) OVS_REQUIRES(MUTEX);
+static bool advance(struct agilio_resident *, const struct match *)
+    OVS_REQUIRES(MUTEX);
 static void file(struct agilio_resident *, bool done) OVS_REQUIRES(MUTEX);
 
 /* ## --------- ##
@@ -69,7 +70,6 @@ agilio_resident_create(void)
     agilio_tally_init(&r->tally);
     atomic_init(&r->carried, false);
     atomic_init(&r->n_reported, 0);
-    minimatch_init_catchall(&r->match);
     ovs_list_push_back(&todo, &r->list_node);
     return r;
 }
@@ -123,7 +123,7 @@ pardon(struct agilio_resident *r)
 }
 
 void
-agilio_resident_set(struct agilio_resident *r, const struct match *match,
+agilio_resident_put(struct agilio_resident *r, const struct match *match,
                     const struct nlattr *actions, size_t actions_len)
 {
     minimatch_destroy(&r->match);
@@ -132,12 +132,13 @@ agilio_resident_set(struct agilio_resident *r, const struct match *match,
     r->actions = actions_len ? xmemdup(actions, actions_len) : NULL;
     r->actions_len = actions_len;
     pardon(r);
+    file(r, advance(r, match));
 }
 
 void
 agilio_resident_update(struct agilio_resident *r)
 {
-    file(r, advance(r));
+    file(r, advance(r, NULL));
 }
 
 const char *
@@ -204,7 +205,7 @@ put_done(int error, const char *reason, struct agilio_reader *body OVS_UNUSED,
     }
 
     /* What is still there after a refusal is out of date and must go. */
-    file(r, r->stale || r->refusal ? advance(r) : true);
+    file(r, r->stale || r->refusal ? advance(r, NULL) : true);
     ovs_mutex_unlock(&MUTEX);
 }
 
@@ -228,7 +229,7 @@ del_done(int error, const char *reason, struct agilio_reader *body OVS_UNUSED,
             r->id = NO_ID;
         }
     }
-    file(r, advance(r));
+    file(r, advance(r, NULL));
     ovs_mutex_unlock(&MUTEX);
 }
 
@@ -291,16 +292,20 @@ agilio_residency_lookup_port(odp_port_t odp_port, void *dpif_type)
 /* Translates to the body of a PUT, with id 0.  Returns false if the flow
  * cannot be on the NIC. */
 static bool
-translate(struct agilio_resident *r, void *body, size_t *len)
+translate(struct agilio_resident *r, const struct match *match,
+          void *body, size_t *len)
     OVS_REQUIRES(MUTEX)
 {
     void *dpif_type = CONST_CAST(char *, r->dpif_type);
     struct agilio_port_ref in_port;
-    struct match match;
+    struct match expanded;
 
     r->stale = false;
-    minimatch_expand(&r->match, &match);
-    in_port = agilio_residency_lookup_port(match.flow.in_port.odp_port,
+    if (!match) {
+        minimatch_expand(&r->match, &expanded);
+        match = &expanded;
+    }
+    in_port = agilio_residency_lookup_port(match->flow.in_port.odp_port,
                                            dpif_type);
     if (in_port.id & AGILIO_PORT_HOST && !in_port.tunnel) {
         r->verdict = AGILIO_ON_NIC;
@@ -309,17 +314,18 @@ translate(struct agilio_resident *r, void *body, size_t *len)
     }
 
     r->reason = NULL;
-    r->verdict = agilio_translate_flow(&match, r->actions, r->actions_len, 0,
+    r->verdict = agilio_translate_flow(match, r->actions, r->actions_len, 0,
                                        in_port.id,
                                        agilio_residency_lookup_port,
                                        dpif_type, body, len, &r->reason);
     return r->verdict != AGILIO_UNMATCHABLE;
 }
 
-/* Sends what takes the NIC closer to what 'r' should be.  Returns false if
- * this must be tried again, because the NIC takes no requests now. */
+/* Sends what takes the NIC closer to what 'r' should be.  'match' is r->match,
+ * or NULL.  Returns false if this must be tried again, because the NIC takes
+ * no requests now. */
 static bool
-advance(struct agilio_resident *r)
+advance(struct agilio_resident *r, const struct match *match)
 {
     union {
         struct agilio_flow_put put;
@@ -334,7 +340,7 @@ advance(struct agilio_resident *r)
         r->stale = true;        /* The reply brings us back here. */
         return true;
     }
-    if (leaves || !translate(r, &body, &len) || r->refusal) {
+    if (leaves || !translate(r, match, &body, &len) || r->refusal) {
         return r->presence == AGILIO_ABSENT || send_del(r);
     }
     if (agilio_nic_status() != AGILIO_NIC_ACTIVE) {
@@ -471,7 +477,7 @@ agilio_residency_run(void)
                                                  list_node);
 
         pardon(r);
-        done = advance(r);
+        done = advance(r, NULL);
         file(r, done);
     }
     run_at = (!done ? now + BUSY_MSEC

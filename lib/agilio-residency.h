@@ -46,16 +46,16 @@ enum agilio_nic_presence {
 };
 
 struct agilio_resident {
-    /* The shadow's business. */
-    struct cmap_node node;
-    ovs_u128 ufid;
+    /* For each reading of statistics, without the mutex; together. */
+    struct cmap_node node;      /* The shadow's. */
+    ovs_u128 ufid;              /* Likewise. */
+    atomic_ullong n_reported;   /* Packets that somebody was told of. */
+    atomic_bool carried;        /* The NIC executes the flow. */
+    struct agilio_tally tally;
+
+    /* The shadow's business, too. */
     const struct netdev *netdev;        /* NULL: went away before the flow. */
     const char *dpif_type;
-
-    /* Read without the mutex. */
-    struct agilio_tally tally;
-    atomic_bool carried;        /* The NIC executes the flow. */
-    atomic_ullong n_reported;   /* Packets that somebody was told of. */
 
     /* What should be. */
     struct minimatch match;
@@ -77,13 +77,13 @@ struct agilio_resident {
     struct ovs_list list_node;  /* In one of agilio-residency.c's lists. */
 };
 
-/* A new flow, without match and actions. */
+/* A new flow, of which agilio_resident_put() has to tell the rest. */
 struct agilio_resident *agilio_resident_create(void)
     OVS_REQUIRES(agilio_residency_mutex);
 
-/* Gives it other ones, instead of all earlier ones.  A refusal is forgotten.
- * Both are copied. */
-void agilio_resident_set(struct agilio_resident *, const struct match *,
+/* Gives it match and actions, instead of all earlier ones, and takes the NIC
+ * closer to that.  A refusal is forgotten.  Both are copied. */
+void agilio_resident_put(struct agilio_resident *, const struct match *,
                          const struct nlattr *actions, size_t actions_len)
     OVS_REQUIRES(agilio_residency_mutex);
 

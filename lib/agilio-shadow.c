@@ -57,8 +57,7 @@ agilio_shadow_put(const struct netdev *netdev, const char *dpif_type,
         r->netdev = netdev;
         r->stopped = false;
     }
-    agilio_resident_set(r, match, actions, actions_len);
-    agilio_resident_update(r);
+    agilio_resident_put(r, match, actions, actions_len);
     ovs_mutex_unlock(&MUTEX);
 }
 

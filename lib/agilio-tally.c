@@ -18,13 +18,6 @@
 
 #define NO_SLOT UINT32_MAX
 
-struct agilio_tally_state {
-    struct dpif_flow_stats past;        /* In slots that it left. */
-    struct dpif_flow_stats held;        /* In this one, when last lost. */
-    uint64_t boot_id;                   /* The NIC that counts... */
-    uint32_t slot;                      /* ...here, unless NO_SLOT. */
-};
-
 /* Of a flow that has not been on a NIC; nobody's, and never freed. */
 static struct agilio_tally_state blank = { .slot = NO_SLOT };
 
@@ -36,13 +29,20 @@ agilio_tally_init(struct agilio_tally *tally)
     atomic_init(&tally->used_msec, 0);
 }
 
+static bool
+is_of_its_own(const struct agilio_tally *tally,
+              const struct agilio_tally_state *state)
+{
+    return state != &blank && state != &tally->first;
+}
+
 void
 agilio_tally_destroy(struct agilio_tally *tally)
 {
     struct agilio_tally_state *state
         = ovsrcu_get_protected(struct agilio_tally_state *, &tally->state);
 
-    if (state != &blank) {
+    if (is_of_its_own(tally, state)) {
         free(state);
     }
 }
@@ -53,8 +53,13 @@ replace(struct agilio_tally *tally, const struct agilio_tally_state *new)
     struct agilio_tally_state *old
         = ovsrcu_get_protected(struct agilio_tally_state *, &tally->state);
 
+    if (old == &blank) {
+        tally->first = *new;            /* Never before, so nobody reads it. */
+        ovsrcu_set(&tally->state, &tally->first);
+        return;
+    }
     ovsrcu_set(&tally->state, xmemdup(new, sizeof *new));
-    if (old != &blank) {
+    if (is_of_its_own(tally, old)) {
         ovsrcu_postpone(free, old);
     }
 }

@@ -21,12 +21,20 @@
 #include "ovs-atomic.h"
 #include "ovs-rcu.h"
 
-struct agilio_tally {
-    OVSRCU_TYPE(struct agilio_tally_state *) state;
+struct agilio_tally_state {
+    uint64_t boot_id;                   /* The NIC that counts... */
+    uint32_t slot;                      /* ...here, unless UINT32_MAX. */
+    struct dpif_flow_stats past;        /* In slots that it left. */
+    struct dpif_flow_stats held;        /* In this one, when last lost. */
+};
 
+struct agilio_tally {
     /* The last conversion from NIC time to ours. */
     atomic_ullong used_stamp;
     atomic_llong used_msec;
+
+    OVSRCU_TYPE(struct agilio_tally_state *) state;
+    struct agilio_tally_state first;    /* For most flows, the only one. */
 };
 
 void agilio_tally_init(struct agilio_tally *);
