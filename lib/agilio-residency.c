@@ -23,6 +23,7 @@
 #include "id-fpool.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
+#include "seq.h"
 #include "timeval.h"
 #include "util.h"
 
@@ -52,6 +53,7 @@ static uint64_t n_lost OVS_GUARDED_BY(MUTEX);
 /* Main thread. */
 static long long int retry_at;
 static long long int run_at = LLONG_MAX;
+static uint64_t due_seen;
 
 static bool advance(struct agilio_resident *, const struct match *)
     OVS_REQUIRES(MUTEX);
@@ -122,6 +124,33 @@ pardon(struct agilio_resident *r)
     r->refusal = NULL;
 }
 
+/* Changes when a flow was left to agilio_residency_run(), in any thread. */
+static struct seq *
+due_seq(void)
+{
+    static struct ovsthread_once once = OVSTHREAD_ONCE_INITIALIZER;
+    static struct seq *seq;
+
+    if (ovsthread_once_start(&once)) {
+        seq = seq_create();
+        ovsthread_once_done(&once);
+    }
+    return seq;
+}
+
+/* Takes the NIC closer to 'r', or has agilio_residency_run() do so later. */
+static void
+advance_or_leave(struct agilio_resident *r, const struct match *match)
+    OVS_REQUIRES(MUTEX)
+{
+    bool done = advance(r, match);
+
+    file(r, done);
+    if (!done) {
+        seq_change(due_seq());
+    }
+}
+
 void
 agilio_resident_put(struct agilio_resident *r, const struct match *match,
                     const struct nlattr *actions, size_t actions_len)
@@ -132,13 +161,13 @@ agilio_resident_put(struct agilio_resident *r, const struct match *match,
     r->actions = actions_len ? xmemdup(actions, actions_len) : NULL;
     r->actions_len = actions_len;
     pardon(r);
-    file(r, advance(r, match));
+    advance_or_leave(r, match);
 }
 
 void
 agilio_resident_update(struct agilio_resident *r)
 {
-    file(r, advance(r, NULL));
+    advance_or_leave(r, NULL);
 }
 
 const char *
@@ -205,7 +234,11 @@ put_done(int error, const char *reason, struct agilio_reader *body OVS_UNUSED,
     }
 
     /* What is still there after a refusal is out of date and must go. */
-    file(r, r->stale || r->refusal ? advance(r, NULL) : true);
+    if (r->stale || r->refusal) {
+        advance_or_leave(r, NULL);
+    } else {
+        file(r, true);
+    }
     ovs_mutex_unlock(&MUTEX);
 }
 
@@ -229,7 +262,7 @@ del_done(int error, const char *reason, struct agilio_reader *body OVS_UNUSED,
             r->id = NO_ID;
         }
     }
-    file(r, advance(r, NULL));
+    advance_or_leave(r, NULL);
     ovs_mutex_unlock(&MUTEX);
 }
 
@@ -469,6 +502,7 @@ agilio_residency_run(void)
     long long int now = time_msec();
     bool done = true;
 
+    due_seen = seq_read(due_seq());
     ovs_mutex_lock(&MUTEX);
     retry(now);
     for (int i = 0; i < RUN_MAX && done && !ovs_list_is_empty(&todo); i++) {
@@ -490,6 +524,7 @@ agilio_residency_run(void)
 void
 agilio_residency_wait(void)
 {
+    seq_wait(due_seq(), due_seen);
     if (run_at != LLONG_MAX) {
         poll_timer_wait_until(run_at);
     }

@@ -21,6 +21,7 @@
 #include "odp-netlink.h"
 #include "odp-util.h"
 #include "openvswitch/ofpbuf.h"
+#include "openvswitch/poll-loop.h"
 #include "ovs-rcu.h"
 #include "ovs-thread.h"
 #include "timeval.h"
@@ -311,6 +312,11 @@ agilio_nic_call(enum agilio_msg_type type, const void *body OVS_UNUSED,
 
 void
 agilio_nic_run(void)
+{
+}
+
+void
+agilio_nic_wait(void)
 {
 }
 
@@ -920,11 +926,31 @@ test_n_flows_and_flush(void)
     clean_up();
 }
 
+/* Whether the main thread wakes for what other threads have left to it. */
+static bool
+is_woken(void)
+{
+    long long int start_msec = time_msec();
+
+    agilio_residency_wait();
+    poll_timer_wait(5000);
+    poll_block();
+    return time_msec() - start_msec < 4000;
+}
+
 /* A NIC that takes no requests for a while. */
 static void
 test_busy(void)
 {
     start();
+    put_resident(&A, 1, 2);
+    agilio_residency_run();
+    busy_error = ENOBUFS;
+    put(&A, 1, 3);
+    CHECK(is_woken());
+    busy_error = 0;
+    agilio_residency_run();
+    nic_answer();
     put_resident(&A, 1, 2);
     nic_count(look(&A).id, 5);
     busy_error = ENOBUFS;
