@@ -29,12 +29,14 @@ VLOG_DEFINE_THIS_MODULE(agilio_ctl);
 #define SEND_TIMEOUT_MS 1000
 #define SEND_STEP_NS (50 * 1000)
 
-/* How often, while flows come and go, the agilio thread looks for answers that
- * nobody waits for, and whether there is something left to ring for. */
-#define LAZY_MS 20
+/* How long an answer that nobody waits for, or the doorbell, may be left to
+ * the polling thread's next round, and how often the agilio thread looks,
+ * while flows come and go, whether that thread has got stuck. */
+#define POLL_MS 4
+#define LAZY_MS 100
 
-/* How often the polling thread rings at once, for one of the requests that are
- * not urgent: a round in which many flows come may take long. */
+/* How often that thread rings at once nevertheless: a round in which many
+ * flows come may take long. */
 #define PROMPT_MS 4
 
 struct request {
@@ -90,7 +92,7 @@ agilio_ctl_open(struct agilio_ctl *ctl, const struct agilio_map *map,
     ctl->kick_fd = kick_fd;
     ctl->session = (uint32_t) epoch;
     ctl->n_urgent = 0;
-    ctl->busy = ctl->kick_due = false;
+    ctl->busy = ctl->bell = ctl->kick_due = false;
     ctl->prompt_at = 0;
     ctl->port_event = false;
     ctl->broken = NULL;
@@ -258,6 +260,7 @@ agilio_ctl_run(struct agilio_ctl *ctl, bool *port_event)
     ovs_mutex_lock(&ctl->calling);
     ovs_mutex_lock(&ctl->mutex);
     kick_if_due(ctl);
+    ctl->bell = false;
     agilio_ring_awake(&ctl->from_nic);
     receive(ctl);
     ovs_list_move(&answered, &ctl->answered);
@@ -311,6 +314,25 @@ agilio_ctl_poll(struct agilio_ctl *ctl)
 }
 
 void
+agilio_ctl_poll_wait(struct agilio_ctl *ctl)
+{
+    ovs_mutex_lock(&ctl->mutex);
+    if (ctl->open && !ctl->bell && !ovs_list_is_empty(&ctl->waiting)) {
+        poll_timer_wait(POLL_MS);
+    }
+    ovs_mutex_unlock(&ctl->mutex);
+}
+
+/* Has the NIC ring for its next answer.  False if that is there already. */
+static bool
+ask_for_bell(struct agilio_ctl *ctl)
+    OVS_REQUIRES(ctl->mutex)
+{
+    ctl->bell = true;
+    return agilio_ring_sleep(&ctl->from_nic);
+}
+
+void
 agilio_ctl_wait(struct agilio_ctl *ctl)
 {
     ovs_mutex_lock(&ctl->mutex);
@@ -320,7 +342,7 @@ agilio_ctl_wait(struct agilio_ctl *ctl)
     } else if (!ctl->n_urgent
                && (ctl->busy || !ovs_list_is_empty(&ctl->waiting))) {
         poll_timer_wait(LAZY_MS);
-    } else if (!agilio_ring_sleep(&ctl->from_nic)) {
+    } else if (!ask_for_bell(ctl)) {
         poll_immediate_wake();
     }
     ctl->busy = false;
@@ -419,7 +441,7 @@ agilio_ctl_send(struct agilio_ctl *ctl, enum agilio_msg_type type,
         ovs_list_push_back(&ctl->waiting, &r->node);
         if (is_urgent(type)) {
             ctl->n_urgent++;
-            agilio_ring_sleep(&ctl->from_nic);  /* The NIC shall ring. */
+            ask_for_bell(ctl);
         }
 
         agilio_msg_start(&w, msg, sizeof msg, type, 0, r->id, ctl->session);

@@ -13,10 +13,11 @@
  * held than 'calling', which is there for just that.
  *
  * Nobody waits for the answer to a FLOW_PUT or FLOW_DEL; all other requests
- * are urgent.  While such come, the main thread, which sends most of them,
- * takes the answers to the earlier ones in each of its rounds, and rings once
- * for all that it has sent.  So neither side rings for each, and the agilio
- * thread, which does so too, need not come by often.
+ * are urgent.  The NIC rings for the first such answer.  While more come, the
+ * main thread, which sends most of these requests, takes the answers to the
+ * earlier ones in each of its rounds, the last ones a few milliseconds later,
+ * and rings once for all that it has sent.  So neither side rings for each,
+ * and the agilio thread, which takes what is left over, seldom wakes.
  *
  * Owned by agilio-nic.c, which decides when it is open.
  */
@@ -42,6 +43,7 @@ struct agilio_ctl {
     struct ovs_list answered OVS_GUARDED;       /* struct request. */
     size_t n_urgent OVS_GUARDED;        /* Of 'waiting'. */
     bool busy OVS_GUARDED;              /* Others were answered lately. */
+    bool bell OVS_GUARDED;              /* The NIC rings for an answer. */
     unsigned int poller OVS_GUARDED;    /* The thread that comes by, */
     bool kick_due OVS_GUARDED;          /* and has to ring then; but rings */
     long long int prompt_at OVS_GUARDED;    /* at once when it is so late. */
@@ -76,6 +78,9 @@ const char *agilio_ctl_run(struct agilio_ctl *, bool *port_event);
  * for what the calling thread has sent: it is the one who does so often, and
  * the requests that are not urgent are left to this.  Main thread. */
 void agilio_ctl_poll(struct agilio_ctl *);
+
+/* Has poll_block() wake up soon if there will be something for it. */
+void agilio_ctl_poll_wait(struct agilio_ctl *);
 
 /* Asks the NIC for its doorbell; if there is something to do already, wakes
  * poll_block() at once.  Agilio thread. */

@@ -309,6 +309,14 @@ agilio_nic_run(void)
     }
 }
 
+void
+agilio_nic_wait(void)
+{
+    if (agilio_nic_status() != AGILIO_NIC_DOWN) {
+        agilio_ctl_poll_wait(&ctl);
+    }
+}
+
 /* A call that waits for its reply: the caller's and the callback's.  Whoever
  * of them comes last frees it. */
 struct call {

@@ -101,8 +101,10 @@ int agilio_nic_call(enum agilio_msg_type, const void *body, size_t len,
                     char **reason);
 
 /* Takes the replies to FLOW_PUTs and FLOW_DELs, and rings for those that the
- * main thread has sent.  Main thread, once in each of its rounds. */
+ * main thread has sent: once in each of its rounds; and what it has to wait
+ * for. */
 void agilio_nic_run(void);
+void agilio_nic_wait(void);
 
 /* Why there is no connection, or which one there is, for agilio/show. */
 void agilio_nic_describe(struct ds *);

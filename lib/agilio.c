@@ -324,6 +324,7 @@ agilio_wait(void)
         seq_wait(news, news_seen);
         agilio_objects_wait();
         agilio_residency_wait();
+        agilio_nic_wait();
         agilio_sample_wait();
         if (agilio_nic_status() == AGILIO_NIC_ATTACHED
             && time_msec() < take_over_at) {

@@ -191,6 +191,11 @@ agilio_nic_run(void)
 }
 
 void
+agilio_nic_wait(void)
+{
+}
+
+void
 agilio_nic_observe(const struct agilio_nic_observer *observer OVS_UNUSED)
 {
 }
