@@ -101,7 +101,7 @@ void agl_pkt_free(struct agl_pool *, struct agl_pkt *);
 static inline void
 agl_clear_64(void *p)
 {
-    typedef uint64_t line __attribute__((vector_size(64), aligned(8),
+    typedef uint64_t line __attribute__((vector_size(64), aligned(1),
                                          may_alias));
 
     *(line *) p = (line) { 0 };
