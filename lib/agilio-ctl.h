@@ -30,8 +30,8 @@
 #include "ovs-thread.h"
 
 struct agilio_ctl {
-    struct ovs_mutex calling OVS_ACQ_BEFORE(mutex);
     struct ovs_mutex mutex;
+    struct ovs_mutex calling;           /* Taken before 'mutex'. */
 
     bool open OVS_GUARDED;
     int kick_fd OVS_GUARDED;            /* Doorbell of the NIC. */
