@@ -32,7 +32,7 @@ VLOG_DEFINE_THIS_MODULE(agilio_ctl);
 /* How long an answer that nobody waits for, or the doorbell, may be left to
  * the polling thread's next round, and how often the agilio thread looks,
  * while flows come and go, whether that thread has got stuck. */
-#define POLL_MS 4
+#define POLL_MS 20
 #define LAZY_MS 100
 
 /* How often that thread rings at once nevertheless: a round in which many
