@@ -70,7 +70,7 @@ agl_tx_flush_port(struct agl_worker *w, struct agl_port *port)
         }
     }
     for (; i < n; i++) {
-        n_bytes -= lens[i];
+        n_bytes -= port->tx[i]->len;
         agl_stat_add(&port->stats->tx_dropped, 1);
         drop_unsent(w, port->tx[i], AGILIO_COUNTER_DROP_TX_FULL);
     }
